@@ -57,7 +57,7 @@ const kinds = {
     hint: 'check that the agent runs and that its name is right',
   },
   NOT_FOUND: { wire: 33, exit: 1, hint: 'the session has expired at the agent; a new one begins' },
-  STALE_EPOCH: { wire: 34, exit: 1, hint: 'a newer carrier already serves this session' },
+  STALE_EPOCH: { wire: 34, exit: 1, retryable: true, hint: 'a newer carrier already serves this session' },
   SUPERSEDED: { wire: 35, close: 4409, exit: 1, retryable: true, hint: 'another process uses the same identity' },
   DESYNC: { wire: 36, exit: 1, hint: 'run the same version of tunnelctl at both ends' },
   OVERLOAD: { wire: 37, close: 1013, exit: 4, retryable: true, hint: 'try again in a moment' },
@@ -126,12 +126,24 @@ export class TunnelError extends Error {
   static fromWire(wire: number, reason: string): TunnelError {
     return new TunnelError(byWire.get(wire) ?? 'INTERNAL', reason || 'no reason given')
   }
+
+  /** A close code without a meaning of ours says no more than that the carrier is gone. `reason` is untrusted text. */
+  static fromClose(close: number, reason: string): TunnelError {
+    const code = byClose.get(close)
+    if (code !== undefined && code !== 'INTERNAL') return new TunnelError(code, reason || `closed with code ${close}`)
+    return new TunnelError(
+      'GATEWAY_UNREACHABLE',
+      `the connection to the gateway was lost${reason ? `: ${reason}` : ''}`,
+    )
+  }
 }
 
 const byWire = new Map<number, ErrorCode>()
+const byClose = new Map<number, ErrorCode>()
 for (const code of Object.keys(kinds) as ErrorCode[]) {
-  const { wire }: Kind = kinds[code]
+  const { wire, close }: Kind = kinds[code]
   if (wire !== undefined) byWire.set(wire, code)
+  if (close !== undefined && !byClose.has(close)) byClose.set(close, code)
 }
 
 /** The codes, for tests and documentation. */

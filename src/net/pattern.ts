@@ -3,7 +3,8 @@
  * characters inside a name and ports are `*`, one port, a port name, or a range. The acl and the policy share it.
  */
 import { TunnelError } from '../errors.ts'
-import { formatTarget, type Protocol, type Target } from './target.ts'
+import { quote } from './quote.ts'
+import { formatTarget, isLabel, isPortName, type Protocol, type Target } from './target.ts'
 
 export interface Pattern {
   /** As it was written, for logs and for the refused user. */
@@ -26,6 +27,7 @@ const shape = /^([a-z0-9*-]{1,63})\/([a-z0-9*-]{1,63}):(\*|[0-9]{1,5}(?:-[0-9]{1
 export function parsePattern(text: string): Pattern {
   const [, service, namespace, ports, protocol] = shape.exec(text) ?? []
   if (service === undefined || namespace === undefined || ports === undefined) throw badPattern(text)
+  if (!isNameGlob(service) || !isNameGlob(namespace)) throw badPattern(text)
   return {
     text,
     service,
@@ -59,6 +61,9 @@ export function explainDenial(who: string, target: Target, decision: Decision): 
   return `${who} denies ${formatTarget(target)}: ${why}`
 }
 
+/** A name, or a name with `*` in it, that at least one RFC 1123 label can match: a pattern that never matches is a typo. */
+export const isNameGlob = (text: string): boolean => isLabel(text.replaceAll('*', 'x'))
+
 /** `*` matches any run of characters. Linear in the text for each star, never backtracking into an earlier one. */
 export function globMatches(glob: string, text: string): boolean {
   let g = 0
@@ -82,14 +87,15 @@ export function globMatches(glob: string, text: string): boolean {
 }
 
 function parsePorts(text: string, ports: string): Pattern['ports'] {
-  if (!/^[0-9]+(-[0-9]+)?$/.test(ports)) return ports
+  if (ports === '*' || isPortName(ports)) return ports
+  if (!/^[0-9]+(-[0-9]+)?$/.test(ports)) throw badPattern(text)
   const [from = 0, to = from] = ports.split('-').map(Number)
   if (from < 1 || to > 65_535 || from > to) throw badPattern(text)
   return { from, to }
 }
 
 function badPattern(text: string): TunnelError {
-  return new TunnelError('USAGE', `malformed pattern ${JSON.stringify(text)}`, {
+  return new TunnelError('USAGE', `malformed pattern ${quote(text)}`, {
     hint: 'write it as service/namespace:port, for example api/prod:8080, */dev:* or db/prod:5000-5999',
   })
 }

@@ -3,7 +3,9 @@
  * One parser serves the developer's command line, the gateway's acl and the agent's policy, so that no two of them can
  * disagree about what a target means.
  */
+import { isIPv6 } from 'node:net'
 import { TunnelError } from '../errors.ts'
+import { quote } from './quote.ts'
 
 export type Protocol = 'tcp' | 'udp'
 
@@ -28,6 +30,9 @@ const label = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/
 const portName = /^(?=.{1,15}$)(?=.*[a-z])[a-z0-9]+(-[a-z0-9]+)*$/
 const decimal = /^[0-9]{1,5}$/
 
+export const isLabel = (text: string): boolean => label.test(text)
+export const isPortName = (text: string): boolean => portName.test(text)
+
 /** The target in its first form. `parseTarget(formatTarget(t))` equals `t`. */
 export function formatTarget(target: Target): string {
   const { service, namespace, port, protocol } = target
@@ -41,7 +46,9 @@ export function formatTarget(target: Target): string {
  */
 export function parseTarget(text: string, namespace?: string): Target {
   const [, host, portText, protocol = 'tcp'] = /^(.*):([^:/]*)(?:\/(tcp|udp))?$/s.exec(text) ?? []
-  if (host === undefined || portText === undefined) throw badTarget(text, 'it has no port')
+  if (host === undefined || portText === undefined) {
+    throw badTarget(text, /:[0-9]+\/[^/]*$/.test(text) ? 'only /tcp or /udp may follow the port' : 'it has no port')
+  }
   return makeTarget(text, { ...parseHost(text, host, namespace), port: parsePort(text, portText), protocol })
 }
 
@@ -53,9 +60,9 @@ export function parseForward(text: string, namespace?: string): Forward {
   const [, address, localText, rest] = /^(?:([^:/[\]]+|\[[0-9A-Fa-f:.]+\]):)?([0-9]+):(.*:.*)$/s.exec(text) ?? []
   if (localText === undefined || rest === undefined) return { target: parseTarget(text, namespace) }
   const port = Number(localText)
-  if (port > 65_535) throw badTarget(text, `the local port ${localText} is over 65535`)
+  if (port > 65_535) throw badTarget(text, `the local port ${quote(localText)} is over 65535`)
   const target = parseTarget(rest, namespace)
-  return address === undefined ? { target, port } : { target, port, address: address.replace(/^\[|\]$/g, '') }
+  return address === undefined ? { target, port } : { target, port, address: parseBind(text, address) }
 }
 
 /**
@@ -89,12 +96,22 @@ function parseHost(text: string, host: string, fallback: string | undefined): { 
   const slash = host.startsWith('svc/') && fallback !== undefined ? ['', ''] : host.split('/')
   if (slash.length === 2 && slash[1] !== '') return { service: slash[0] ?? '', namespace: slash[1] ?? '' }
   const bare = host.replace(/^svc\//, '')
-  const [service = '', namespace, svc] = bare.split('.')
-  if (namespace !== undefined && (svc === undefined || svc === 'svc')) return { service, namespace }
+  const [service = '', namespace, svc, ...domain] = bare.split('.')
+  const absolute = domain.length > 1 && domain.at(-1) === '' ? domain.slice(0, -1) : domain
+  if (namespace !== undefined && (svc === undefined || svc === 'svc') && absolute.every(isLabel))
+    return { service, namespace }
   if (namespace === undefined && fallback !== undefined) return { service, namespace: fallback }
-  if (namespace === undefined && service !== '')
+  if (namespace === undefined && isLabel(service))
     throw badTarget(text, 'it has no namespace', `write ${service}/NAMESPACE:port, or add -n NAMESPACE`)
   throw badTarget(text, `${quote(host)} names no service and namespace`)
+}
+
+/** An IPv6 address in brackets, an IPv4 address or a host name. */
+function parseBind(text: string, address: string): string {
+  const bare = address.replace(/^\[|\]$/g, '')
+  const valid = bare === address ? /^(?=.*[A-Za-z.])[A-Za-z0-9.-]{1,253}$/.test(bare) : isIPv6(bare)
+  if (!valid) throw badTarget(text, `${quote(address)} is not an address to listen on`)
+  return bare
 }
 
 function parsePort(text: string, port: string): number | string {
@@ -106,5 +123,3 @@ function badTarget(text: string, why: string, hint?: string): TunnelError {
   const message = text === '' ? `malformed target: ${why}` : `malformed target ${quote(text)}: ${why}`
   return new TunnelError('BAD_TARGET', message, hint === undefined ? {} : { hint })
 }
-
-const quote = (text: string): string => JSON.stringify(text.length > 80 ? `${text.slice(0, 80)}…` : text)

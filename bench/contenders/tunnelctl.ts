@@ -1,0 +1,109 @@
+import { existsSync, mkdtempSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { Child, scratch } from '../child.ts'
+import type { Ports, ServiceName } from '../services.ts'
+import { type Contender, starting } from './contender.ts'
+
+/** Port numbers of the targets: names for the agent's catalogue, nothing listens there. */
+const targetPorts: Record<ServiceName, number> = { echo: 7, http: 80, iperf: 5201, blob: 9000 }
+
+const program = fileURLToPath(new URL('../../bin/tunnelctl.js', import.meta.url))
+const bundle = fileURLToPath(new URL('../../dist/main.js', import.meta.url))
+
+/** The program to measure; undefined until it is built. */
+export const tunnelctlProgram = (): string | undefined =>
+  existsSync(program) && existsSync(bundle) ? program : undefined
+
+/** Gateway, agent and connect as three processes, the way a user starts them. */
+export const tunnelctl = (): Contender => ({
+  name: 'tunnelctl',
+  ...(tunnelctlProgram() === undefined ? { missing: 'unbuilt' } : {}),
+  start: (services, probe) =>
+    starting(async processes => {
+      const { key, agentToken, connectToken } = await makeTokens()
+      const start = (role: string, args: readonly string[]): Child => {
+        const child = new Child(role, process.execPath, [program, role, ...args], { probe })
+        processes.push(child)
+        return child
+      }
+
+      const gateway = start('gateway', [
+        ...['--listen', '127.0.0.1:0', '--admin-listen', '127.0.0.1:0'],
+        ...['--verify-key', `${key}.pub`, '--log-format', 'json'],
+      ])
+      const address = await gateway.line('stderr', 'event "listening"', line => text(event(line, 'listening')?.address))
+      const url = `ws://${address}`
+
+      const agent = start('agent', [
+        ...['--gateway', url, '--token-file', agentToken],
+        ...names(services).flatMap(name => ['--service', `${target(name)}=127.0.0.1:${services[name]}`]),
+      ])
+      await agent.line('stderr', 'event "registered"', line => event(line, 'registered'))
+
+      const connect = start('connect', [
+        ...['--gateway', url, '--token-file', connectToken, '-o', 'json'],
+        ...names(services).map(name => `127.0.0.1:0:${target(name)}`),
+      ])
+      const ports: Record<string, number> = {}
+      for (const name of names(services)) {
+        const local = await connect.line('stdout', `event "forwarding" of ${target(name)}`, line => {
+          const forwarding = event(line, 'forwarding')
+          return forwarding?.target === target(name) ? text(forwarding.local) : undefined
+        })
+        ports[name] = Number(local.slice(local.lastIndexOf(':') + 1))
+      }
+      return ports
+    }),
+})
+
+async function makeTokens(): Promise<{ key: string; agentToken: string; connectToken: string }> {
+  const folder = mkdtempSync(join(scratch(), 'tokens-'))
+  const key = join(folder, 'key')
+  await run(['token', 'keygen', '--out', key])
+  const token = async (role: string, args: readonly string[]): Promise<string> => {
+    const file = join(folder, `${role}.token`)
+    const made = await run([
+      'token',
+      'create',
+      '--key',
+      key,
+      '--role',
+      role,
+      '--agent',
+      'bench',
+      '--ttl',
+      '1h',
+      ...args,
+    ])
+    writeFileSync(file, made, { mode: 0o600 })
+    return file
+  }
+  return {
+    key,
+    agentToken: await token('agent', ['--subject', 'bench-agent']),
+    connectToken: await token('connect', ['--subject', 'bench', '--allow', '*/*:*']),
+  }
+}
+
+/** What one short command prints. */
+async function run(args: readonly string[]): Promise<string> {
+  const child = new Child(args.slice(0, 2).join(' '), process.execPath, [program, ...args])
+  if ((await child.finished(10_000)) !== 0) throw new Error(`tunnelctl ${child.role} ${child.end}`)
+  return child.stdout
+}
+
+const names = (services: Ports): ServiceName[] => Object.keys(services) as ServiceName[]
+const target = (name: ServiceName): string => `${name}/bench:${targetPorts[name]}`
+
+/** The line as an event of that name; undefined when it is another one, or no JSON. */
+function event(line: string, name: string): Record<string, unknown> | undefined {
+  try {
+    const value = JSON.parse(line) as Record<string, unknown> | null
+    return value?.event === name ? value : undefined
+  } catch {
+    return undefined
+  }
+}
+
+const text = (value: unknown): string | undefined => (typeof value === 'string' ? value : undefined)

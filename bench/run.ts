@@ -1,0 +1,109 @@
+/** `npm run bench`: the arguments, the run, the output. */
+import { writeFileSync } from 'node:fs'
+import { parseArgs } from 'node:util'
+import { type Comparison, compare, type Plan } from './comparison.ts'
+import { contenders } from './contenders/contenders.ts'
+import { tunnelctlProgram } from './contenders/tunnelctl.ts'
+import { describeMachine, describeVersions } from './machine.ts'
+import { measures, moreMeasures } from './measures/measures.ts'
+import { formatJson, formatText, type Setting } from './report.ts'
+import { findTools } from './tools.ts'
+
+const help = `Measures tunnelctl beside a direct connection, a raw Node pipe chain and a HAProxy TCP chain, on loopback.
+
+npm run bench -- [options]
+  --only NAME,…    only these contenders (direct, raw, haproxy, tunnelctl)
+  --rounds N       rounds, every contender in each (default 3)
+  --seconds S      time of a measure; latencies take half of it (default 2)
+  --idle N         idle connections for the memory; 0 leaves it out (default 2000)
+  --full           also bulk over 8 streams
+  --own-load       only what the bench measures by itself: no iperf3, wrk, nginx, haproxy
+  --verify         also transfer 64 MiB of random bytes each way and compare their sha256
+  --json FILE      write the results as JSON; - is stdout, the table then goes to stderr
+  --help
+Exit code: 0, 1 when something failed (not when a tool is missing), 2 usage, 130 interrupted.
+`
+
+for (const [signal, code] of [
+  ['SIGINT', 130],
+  ['SIGTERM', 143],
+  ['SIGHUP', 129],
+] as const) {
+  process.on(signal, () => process.exit(code))
+}
+process.exit(await main())
+
+async function main(): Promise<number> {
+  let options: ReturnType<typeof parse>
+  try {
+    options = parse()
+  } catch (error) {
+    process.stderr.write(`${error instanceof Error ? error.message : error}\nsee npm run bench -- --help\n`)
+    return 2
+  }
+  if (options.help) {
+    process.stdout.write(help)
+    return 0
+  }
+  const { plan, json } = options
+  const { rounds, seconds, idle, verifyBytes, tools } = plan
+  const machine = describeMachine()
+  const versions = describeVersions(tools, tunnelctlProgram())
+  const setting: Setting = { machine, versions, rounds, seconds, idle, verifyBytes }
+  let comparison: Comparison
+  try {
+    comparison = await compare(plan)
+  } catch (error) {
+    process.stderr.write(`the services did not start: ${error instanceof Error ? error.message : error}\n`)
+    return 1
+  }
+  const text = formatText(setting, comparison)
+  if (json === '-') {
+    process.stderr.write(text)
+    writeFileSync(1, formatJson(setting, comparison))
+  } else {
+    writeFileSync(1, text)
+    if (json !== undefined) writeFileSync(json, formatJson(setting, comparison))
+  }
+  return comparison.failed ? 1 : 0
+}
+
+/** @throws Error what is wrong with the arguments */
+function parse(): { readonly help: true } | { readonly help: false; readonly plan: Plan; readonly json?: string } {
+  const { values } = parseArgs({
+    options: {
+      only: { type: 'string', multiple: true },
+      rounds: { type: 'string', default: '3' },
+      seconds: { type: 'string', default: '2' },
+      idle: { type: 'string', default: '2000' },
+      full: { type: 'boolean', default: false },
+      'own-load': { type: 'boolean', default: false },
+      verify: { type: 'boolean', default: false },
+      json: { type: 'string' },
+      help: { type: 'boolean', default: false },
+    },
+  })
+  if (values.help) return { help: true }
+  const tools = values['own-load'] ? {} : findTools()
+  const made = contenders.map(make => make(tools))
+  const names = values.only?.flatMap(list => list.split(',')) ?? made.map(contender => contender.name)
+  const unknown = names.find(name => !made.some(contender => contender.name === name))
+  if (unknown !== undefined) throw new Error(`--only: there is no contender ${JSON.stringify(unknown)}`)
+  const plan: Plan = {
+    contenders: made.filter(contender => names.includes(contender.name)),
+    measures: values.full ? [...measures, ...moreMeasures] : measures,
+    tools,
+    rounds: number('--rounds', values.rounds, 1, true),
+    seconds: number('--seconds', values.seconds, 0.01, false),
+    idle: number('--idle', values.idle, 0, true),
+    verifyBytes: values.verify ? 64 * 2 ** 20 : 0,
+    say: text => process.stderr.write(process.stderr.isTTY ? `\r\x1b[K${text}` : `${text}\n`),
+  }
+  return { help: false, plan, ...(values.json === undefined ? {} : { json: values.json }) }
+}
+
+function number(flag: string, text: string, least: number, whole: boolean): number {
+  const value = Number(text)
+  if (text.trim() !== '' && value >= least && value < 1e9 && (!whole || Number.isInteger(value))) return value
+  throw new Error(`${flag}: ${JSON.stringify(text)} is not ${whole ? 'a whole number' : 'a number'} from ${least} up`)
+}

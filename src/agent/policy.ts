@@ -1,0 +1,88 @@
+/**
+ * What this agent is willing to dial. The gateway's acl has already decided for the principal; the agent's owner may only
+ * narrow that, by patterns, and never has to trust the gateway for it.
+ */
+import { BlockList, isIPv6 } from 'node:net'
+import { TunnelError } from '../errors.ts'
+import { decide, explainDenial, matches, type Pattern, parsePattern } from '../net/pattern.ts'
+import { formatTarget, type Target } from '../net/target.ts'
+
+export interface PolicyOptions {
+  /** Empty: everything that is not denied. */
+  readonly allow: readonly Pattern[]
+  /** Wins over `allow`. A port name is dialled by its number, so deny numbers: they cover the names too. */
+  readonly deny: readonly Pattern[]
+  /** Lets a service name resolve to the agent's own loopback. Default false. */
+  readonly loopback?: boolean
+}
+
+export class Policy {
+  readonly #allow: readonly Pattern[]
+  readonly #deny: readonly Pattern[]
+  readonly #noService: BlockList
+
+  constructor({ allow, deny, loopback = false }: PolicyOptions) {
+    this.#allow = allow.length > 0 ? allow : [parsePattern('*/*:*')]
+    this.#deny = deny
+    this.#noService = blockList(loopback ? neverServices : [...neverServices, ...loopbacks])
+  }
+
+  /** @throws TunnelError DENIED */
+  check(target: Target): void {
+    const decision = decide(target, this.#allow, this.#deny)
+    if (!decision.allowed) throw denied(explainDenial('the agent', target, decision))
+  }
+
+  /**
+   * To be asked once the name is resolved: whoever may write a Service object decides what its name means, and could
+   * point it at a cloud's metadata server, or give a denied port a name.
+   * @param addresses not empty
+   * @returns the addresses that may be dialled, in the same order, not empty
+   * @throws TunnelError DENIED
+   */
+  checkResolved<A extends { readonly address: string }>(target: Target, addresses: readonly A[], port: number): A[] {
+    const rule = this.#deny.find(pattern => matches(pattern, { ...target, port }))
+    if (rule) throw denied(explainDenial('the agent', target, { allowed: false, rule: rule.text }))
+    const allowed = addresses.filter(({ address }) => !this.#isNoService(address))
+    if (allowed.length > 0) return allowed
+    const why = `it resolves to ${addresses[0]?.address}, which is no address of a service`
+    throw denied(`the agent denies ${formatTarget(target)}: ${why}`, 'list it with --service if it is really meant')
+  }
+
+  #isNoService(address: string): boolean {
+    return this.#noService.check(address, isIPv6(address) ? 'ipv6' : 'ipv4')
+  }
+}
+
+type Subnet = readonly [address: string, prefix: number]
+
+/** Unspecified, link-local with the metadata servers of the clouds, multicast, broadcast: Kubernetes proxies none of them. */
+const neverServices: readonly Subnet[] = [
+  ['0.0.0.0', 8],
+  ['169.254.0.0', 16],
+  ['100.100.100.200', 32],
+  ['224.0.0.0', 4],
+  ['255.255.255.255', 32],
+  ['::', 128],
+  ['fe80::', 10],
+  ['fd00:ec2::254', 128],
+  ['ff00::', 8],
+]
+const loopbacks: readonly Subnet[] = [
+  ['127.0.0.0', 8],
+  ['::1', 128],
+]
+
+/** Node's BlockList finds IPv4 in IPv4-mapped IPv6 by itself; the NAT64 prefix (RFC 6052) must be spelled out. */
+function blockList(subnets: readonly Subnet[]): BlockList {
+  const list = new BlockList()
+  for (const [address, prefix] of subnets) {
+    list.addSubnet(address, prefix, isIPv6(address) ? 'ipv6' : 'ipv4')
+    if (!isIPv6(address)) list.addSubnet(`64:ff9b::${address}`, 96 + prefix, 'ipv6')
+  }
+  return list
+}
+
+function denied(message: string, hint = 'ask the owner of the agent to allow this target'): TunnelError {
+  return new TunnelError('DENIED', message, { hint })
+}

@@ -1,0 +1,43 @@
+/**
+ * A carrier moves whole messages between two neighbours, in order, until it dies. It knows nothing of sessions. One
+ * contract suite (test/carrier/contract.ts) holds every implementation to this interface.
+ */
+
+export interface CarrierEnd {
+  /** WebSocket close code (docs/protocol.md, "Close codes"); 1006 when the carrier died without one. */
+  readonly code: number
+  /** Untrusted text when the peer closed: escape it where shown. */
+  readonly reason: string
+}
+
+export interface CarrierHandler {
+  /** One whole message. The handler owns the buffer and may change it. It must not throw. */
+  message(message: Buffer): void
+  /** `bufferedBytes` has fallen below the carrier's low-water mark after it was above. */
+  drain(): void
+  /** Called exactly once, last: no message follows. */
+  closed(end: CarrierEnd): void
+}
+
+export interface Carrier {
+  /**
+   * Queues one message. The buffer must not change until the carrier has ended. After the end it is dropped silently:
+   * what must survive is kept by the session until it is acknowledged.
+   */
+  send(message: Buffer): void
+  /** Bytes handed over that have not left this process. The sender keeps this small: the carrier sets no limit. */
+  readonly bufferedBytes: number
+  /** Round-trip time of the latest heartbeat, in milliseconds, once one was answered. */
+  readonly heartbeatMs: number | undefined
+  /** Says goodbye and ends soon, also when the peer does not answer. Messages queued before it still leave. */
+  close(code: number, reason: string): void
+  /** Ends now, saying nothing. */
+  terminate(): void
+  /** Starts delivery to `handler`; messages that arrived before are delivered first. Called exactly once. */
+  start(handler: CarrierHandler): void
+}
+
+/** Above this many buffered bytes a sender with data waits for `drain`: small, so that control frames overtake soon. */
+export const HIGH_WATER_BYTES = 256 * 1024
+/** `drain` is called when the buffered bytes fall below this. */
+export const LOW_WATER_BYTES = 128 * 1024

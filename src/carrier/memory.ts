@@ -1,0 +1,128 @@
+/**
+ * Two carriers joined in memory, with knobs for trouble. A real implementation of the contract: tests, the simulator and
+ * benchmarks run whole worlds over it in one thread.
+ */
+import type { Clock } from '../clock.ts'
+import { type Carrier, type CarrierEnd, type CarrierHandler, HIGH_WATER_BYTES, LOW_WATER_BYTES } from './carrier.ts'
+
+export interface MemoryLinkOptions {
+  readonly clock: Clock
+  /** One-way delay of each message. Default 0: delivered in the next turn. */
+  readonly latencyMs?: number
+}
+
+type State = 'open' | 'closing' | 'ended'
+
+export interface MemoryLink {
+  readonly a: MemoryCarrier
+  readonly b: MemoryCarrier
+  /** Both ends learn at once that the link is gone; messages under way are lost. */
+  cut(): void
+  /** From now on nothing arrives in either direction, and nobody is told. */
+  blackhole(): void
+}
+
+export function memoryLink(options: MemoryLinkOptions): MemoryLink {
+  const a = new MemoryCarrier(options)
+  const b = new MemoryCarrier(options)
+  a.join(b)
+  b.join(a)
+  return {
+    a,
+    b,
+    cut() {
+      a.terminate()
+      b.terminate()
+    },
+    blackhole() {
+      a.swallow()
+      b.swallow()
+    },
+  }
+}
+
+export class MemoryCarrier implements Carrier {
+  readonly heartbeatMs = undefined
+  bufferedBytes = 0
+  readonly #clock: Clock
+  readonly #latencyMs: number
+  #state: State = 'open'
+  #peer: MemoryCarrier | undefined
+  #handler: CarrierHandler | undefined
+  /** What arrived before `start`: bounded by what the peer sends before it hears an answer. */
+  #early: (Buffer | CarrierEnd)[] = []
+  #swallowing = false
+  #full = false
+
+  constructor(options: MemoryLinkOptions) {
+    this.#clock = options.clock
+    this.#latencyMs = options.latencyMs ?? 0
+  }
+
+  join(peer: MemoryCarrier): void {
+    this.#peer = peer
+  }
+
+  swallow(): void {
+    this.#swallowing = true
+  }
+
+  start(handler: CarrierHandler): void {
+    this.#handler = handler
+    const early = this.#early
+    this.#early = []
+    for (const item of early) this.arrive(item)
+  }
+
+  send(message: Buffer): void {
+    if (this.#state !== 'open') return
+    this.bufferedBytes += message.length
+    if (this.bufferedBytes >= HIGH_WATER_BYTES) this.#full = true
+    // The peer owns what it receives and may rewrite it, as over a real wire.
+    const copy = Buffer.from(message)
+    this.#later(() => {
+      this.bufferedBytes -= copy.length
+      if (!this.#swallowing && this.#state !== 'ended') this.#peer?.arrive(copy)
+      if (this.#full && this.bufferedBytes < LOW_WATER_BYTES && this.#state === 'open') {
+        this.#full = false
+        this.#handler?.drain()
+      }
+    })
+  }
+
+  close(code: number, reason: string): void {
+    if (this.#state !== 'open') return
+    this.#state = 'closing'
+    this.#later(() => {
+      if (!this.#swallowing) this.#peer?.arrive({ code, reason })
+      this.#end({ code, reason })
+    })
+  }
+
+  terminate(): void {
+    this.#end({ code: 1006, reason: '' })
+  }
+
+  #later(task: () => void): void {
+    if (this.#latencyMs === 0) this.#clock.defer(task)
+    else this.#clock.after(this.#latencyMs, task)
+  }
+
+  /** For the joined carrier only. */
+  arrive(item: Buffer | CarrierEnd): void {
+    if (this.#state === 'ended') return
+    if (this.#handler === undefined) this.#early.push(item)
+    else if (Buffer.isBuffer(item)) this.#handler.message(item)
+    else this.#end(item)
+  }
+
+  #end(end: CarrierEnd): void {
+    if (this.#state === 'ended') return
+    if (this.#handler === undefined) {
+      this.#early.push(end)
+      return
+    }
+    this.#state = 'ended'
+    this.#handler.closed(end)
+  }
+}

@@ -1,0 +1,136 @@
+/** `tunnelctl connect`: flags to options, and what it shows. */
+import { randomBytes } from 'node:crypto'
+import { Command, Option } from 'commander'
+import { systemClock } from '../../clock.ts'
+import { Connect } from '../../connect/connect.ts'
+import { asTunnelError, TunnelError } from '../../errors.ts'
+import { parseDuration } from '../../net/duration.ts'
+import { type Forward, parseForward } from '../../net/target.ts'
+import type { Io } from '../io.ts'
+import { type GatewayFlags, gatewayDialler, gatewayOptions, option } from '../options.ts'
+import { type ConnectOutput, createOutput } from '../output/sink.ts'
+import { shutdownOnSignals } from '../signals.ts'
+import { unblockedStdout } from '../standard-output.ts'
+import { software } from '../version.ts'
+
+interface Flags extends GatewayFlags {
+  readonly agent?: string
+  readonly namespace?: string
+  readonly address?: string
+  readonly stdio?: boolean
+  readonly output: 'text' | 'json'
+  readonly statsInterval: string
+  readonly quiet?: boolean
+}
+
+const examples = `
+Targets:
+  db/prod:5432            service db in namespace prod, port 5432; the same local port if it is free
+  5433:db/prod:5432       local port 5433
+  0.0.0.0:5433:db/prod:5432   bound to an address of your choice
+  web/prod:http           a port by its name
+
+Examples:
+  tunnelctl connect db/prod:5432 6380:cache/prod:6379
+  ssh -o ProxyCommand='tunnelctl connect --stdio ssh/prod:22' me@prod
+`
+
+/** Pings this often while somebody looks at the figures, and this often otherwise. */
+const WATCHED_PING_MS = 5_000
+const UNWATCHED_PING_MS = 20_000
+const HOLD_MS = 30_000
+
+export function connectCommand(io: Io): Command {
+  const command = new Command('connect')
+    .description('Opens a local port for each target, and keeps it open.')
+    .argument('<target...>', 'what to reach: service/namespace:port, LOCAL:target or BIND:LOCAL:target')
+  for (const each of gatewayOptions()) command.addOption(each)
+  return command
+    .addOption(option('--agent <name>', 'the agent to go through; needed when the token allows several'))
+    .addOption(option('-n, --namespace <namespace>', 'for targets that name none: db:5432'))
+    .addOption(option('--address <address>', 'bind local ports to this address; default: both loopbacks'))
+    .addOption(new Option('--stdio', 'join stdin and stdout to the one target, and print nothing else'))
+    .addOption(
+      option('-o, --output <format>', 'text, or json: one event per line').choices(['text', 'json']).default('text'),
+    )
+    .addOption(
+      option('--stats-interval <duration>', 'how often json output has a stats event; 0 for never').default('1s'),
+    )
+    .addOption(option('-q, --quiet', 'show failures only'))
+    .addHelpText('after', examples)
+    .action(async (targets: string[], flags: Flags) => await run(targets, flags, io))
+}
+
+async function run(targets: readonly string[], flags: Flags, io: Io): Promise<void> {
+  const forwards = targets.map(target => withAddress(parseForward(target, flags.namespace), flags.address))
+  const [only] = forwards
+  if (flags.stdio && (forwards.length !== 1 || only?.port !== undefined)) {
+    throw new TunnelError('USAGE', '--stdio takes one target, without a local port')
+  }
+  if (flags.stdio && flags.tokenFile === '-') {
+    throw new TunnelError('USAGE', 'stdin cannot carry both the token and the data of --stdio', {
+      hint: 'give --token-file FILE or set TUNNELCTL_TOKEN',
+    })
+  }
+  const json = flags.output === 'json' && !flags.stdio
+  const statsIntervalMs = json ? parseDuration(flags.statsInterval) : 0
+  const gateway = await gatewayDialler(flags, 'connect', io)
+  const gatewayName = gateway.url.href.replace(/\/$/, '')
+  let connect: Connect | undefined
+  const output = createOutput({
+    io,
+    output: json ? 'json' : 'text',
+    quiet: flags.quiet === true || flags.stdio === true,
+    snapshot: () => connect?.snapshot(),
+  })
+  connect = new Connect({
+    gateway: gatewayName,
+    sink: output,
+    ...(flags.agent !== undefined && { agent: flags.agent }),
+    software,
+    dialGateway: gateway.dial,
+    clock: systemClock,
+    random: Math.random,
+    randomBytes,
+    pingIntervalMs: json || io.stderr.isTTY ? WATCHED_PING_MS : UNWATCHED_PING_MS,
+    holdMs: HOLD_MS,
+    ...(statsIntervalMs > 0 && { statsIntervalMs }),
+  })
+  output.connecting(gatewayName)
+  if (flags.stdio && only) await runStdio(connect, only, io, output)
+  else await runForwards(connect, forwards, output, json)
+}
+
+async function runForwards(
+  connect: Connect,
+  forwards: readonly Forward[],
+  output: ConnectOutput,
+  json: boolean,
+): Promise<void> {
+  const shutdown = shutdownOnSignals()
+  try {
+    await connect.forward(forwards, shutdown.signal)
+  } catch (thrown) {
+    const { code, message, hint } = asTunnelError(thrown)
+    if (json) output.event({ event: 'error', code, message, hint })
+    throw thrown
+  } finally {
+    output.close()
+    shutdown.release()
+  }
+  if (shutdown.interrupted()) throw new TunnelError('INTERRUPTED', 'interrupted')
+}
+
+async function runStdio(connect: Connect, { target }: Forward, io: Io, output: ConnectOutput): Promise<void> {
+  const shutdown = shutdownOnSignals()
+  try {
+    await connect.stdio(target, { input: io.stdin, output: unblockedStdout(io.stdout) }, shutdown.signal)
+  } finally {
+    output.close()
+    shutdown.release()
+  }
+  if (shutdown.interrupted()) throw new TunnelError('INTERRUPTED', 'interrupted')
+}
+
+const withAddress = (forward: Forward, address: string | undefined): Forward =>
+  address === undefined || forward.address !== undefined ? forward : { ...forward, address }

@@ -1,0 +1,87 @@
+/** `tunnelctl gateway`: flags to options, and `--dev`. */
+import { readFile } from 'node:fs/promises'
+import { Command, Option } from 'commander'
+import { systemClock } from '../../clock.ts'
+import { TunnelError } from '../../errors.ts'
+import { Authenticator } from '../../gateway/auth.ts'
+import { Gateway, type GatewayOptions } from '../../gateway/gateway.ts'
+import { loadVerifyKeys } from '../../gateway/keys.ts'
+import { parseHostPort } from '../../net/listen.ts'
+import { createDevIdentity, devLines, requireLoopback } from '../dev.ts'
+import type { Io } from '../io.ts'
+import { type LogFlags, loggerFrom, logOptions } from '../logging.ts'
+import { option, repeated } from '../options.ts'
+import { shutdownOnSignals } from '../signals.ts'
+import { software } from '../version.ts'
+
+interface Flags extends LogFlags {
+  readonly listen: string
+  readonly adminListen?: string
+  readonly verifyKey?: readonly string[]
+  readonly tlsCert?: string
+  readonly tlsKey?: string
+  readonly dev?: boolean
+}
+
+export function gatewayCommand(io: Io): Command {
+  const command = new Command('gateway')
+    .description('Relays between connect and agents. Both dial it; it dials nobody.')
+    .addOption(option('--listen <host:port>', 'where connect and agents come in').default('127.0.0.1:8080'))
+    .addOption(option('--admin-listen <host:port>', 'where /healthz, /readyz and /metrics are served'))
+    .addOption(repeated('--verify-key <file...>', 'public keys of the issuers of tokens: FILE.pub of token keygen'))
+    .addOption(option('--tls-cert <file>', 'PEM certificate chain; without it, put a TLS proxy in front'))
+    .addOption(option('--tls-key <file>', 'PEM private key'))
+    .addOption(new Option('--dev', 'on loopback only: makes keys and tokens and prints what to paste'))
+  for (const each of logOptions()) command.addOption(each)
+  return command.action(async (flags: Flags) => await run(flags, io))
+}
+
+async function run(flags: Flags, io: Io): Promise<void> {
+  const listen = parseHostPort(flags.listen)
+  const dev = flags.dev ? await createDevIdentity(requireLoopback(listen), io.env) : undefined
+  const files = [...(flags.verifyKey ?? []), ...(dev ? [dev.publicKeyFile] : [])]
+  if (files.length === 0) {
+    throw new TunnelError('USAGE', 'no key to check tokens with was given', {
+      hint: 'give --verify-key FILE.pub (tunnelctl token keygen makes one), or try --dev',
+    })
+  }
+  const tls = await tlsFrom(flags)
+  const options: GatewayOptions = {
+    listen,
+    ...(flags.adminListen !== undefined && { adminListen: parseHostPort(flags.adminListen) }),
+    authenticator: new Authenticator({ keys: await loadVerifyKeys(files), now: Date.now }),
+    ...(tls && { tls }),
+    software,
+    clock: systemClock,
+    wallNow: Date.now,
+    log: loggerFrom(flags, io),
+  }
+  const shutdown = shutdownOnSignals()
+  try {
+    await new Gateway(options).run(shutdown.signal, ({ url }) => {
+      if (dev) io.stdout.write(devLines(url, dev))
+    })
+  } finally {
+    shutdown.release()
+  }
+}
+
+async function tlsFrom({ tlsCert, tlsKey }: Flags): Promise<GatewayOptions['tls']> {
+  if (tlsCert === undefined && tlsKey === undefined) return undefined
+  if (tlsCert === undefined || tlsKey === undefined) {
+    throw new TunnelError('USAGE', '--tls-cert and --tls-key go together')
+  }
+  return { cert: await readPem('--tls-cert', tlsCert), key: await readPem('--tls-key', tlsKey) }
+}
+
+async function readPem(flag: string, file: string): Promise<string> {
+  try {
+    return await readFile(file, 'utf8')
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException
+    throw new TunnelError('KEY_FILE', `cannot read the file of ${flag}, ${file}: ${code}`, {
+      cause,
+      hint: 'give a readable PEM file',
+    })
+  }
+}

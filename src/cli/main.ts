@@ -1,0 +1,26 @@
+/**
+ * From arguments to an exit code. The only place that catches everything and prints it: one line, never a stack.
+ * `--version` is answered before anything else is loaded.
+ */
+import type { Io } from './io.ts'
+import { version } from './version.ts'
+
+const OLDEST_NODE = [20, 17] as const
+
+/** Never throws and never ends the process: the caller sets its exit code. */
+export async function main(
+  args: readonly string[],
+  io: Io & { readonly versions?: { node: string } },
+): Promise<number> {
+  const [major = 0, minor = 0] = (io.versions?.node ?? process.versions.node).split('.').map(Number)
+  if (major < OLDEST_NODE[0] || (major === OLDEST_NODE[0] && minor < OLDEST_NODE[1])) {
+    io.stderr.write(`tunnelctl: needs Node.js ${OLDEST_NODE.join('.')} or newer, and this is ${major}.${minor}\n`)
+    return 1
+  }
+  if (args.length === 1 && (args[0] === '--version' || args[0] === '-V')) {
+    io.stdout.write(`${version}\n`)
+    return 0
+  }
+  const { runProgram } = await import('./program.ts')
+  return await runProgram(args, io)
+}

@@ -1,0 +1,82 @@
+/** Options that several commands share. Every option can be set by TUNNELCTL_<FLAG>; a flag goes before it. */
+import { Option } from 'commander'
+import type { Carrier } from '../carrier/carrier.ts'
+import { dialGateway, parseGatewayUrl } from '../carrier/dial.ts'
+import { systemClock } from '../clock.ts'
+import { TunnelError } from '../errors.ts'
+import type { Role } from '../net/claims.ts'
+import { readToken } from '../token/secret.ts'
+import type { Io } from './io.ts'
+
+/** An option with its environment variable: `--token-file <file>` reads TUNNELCTL_TOKEN_FILE. */
+export function option(flags: string, description: string): Option {
+  const made = new Option(flags, description)
+  return made.env(`TUNNELCTL_${made.name().replace(/-/g, '_').toUpperCase()}`)
+}
+
+/** For options that may be repeated; the environment variable separates values by commas. */
+export function repeated(flags: string, description: string): Option {
+  const collect = (value: string, before: readonly string[] | undefined) => [
+    ...(before ?? []),
+    ...value.split(',').map(part => part.trim()),
+  ]
+  return option(flags, description).argParser(collect)
+}
+
+export interface GatewayFlags {
+  readonly gateway?: string
+  readonly tokenFile?: string
+  readonly caFile?: string
+}
+
+export const gatewayOptions = (): Option[] => [
+  option('--gateway <url>', 'the gateway: wss://gateway.example.com'),
+  option('--token-file <file>', 'the file that holds the token, - for stdin; else TUNNELCTL_TOKEN'),
+  option('--ca-file <file>', "PEM file of the authority that signed the gateway's certificate"),
+  new Option('--token [secret]').hideHelp().argParser(refuseSecret),
+]
+
+/**
+ * The function that dials the gateway; it reads the token again each time, so that a rotated file is picked up. The token
+ * is read once here too, so that a wrong file is told at once.
+ * @throws TunnelError USAGE, TOKEN_FILE
+ */
+export async function gatewayDialler(
+  flags: GatewayFlags,
+  role: Role,
+  io: Io,
+): Promise<{ readonly url: URL; readonly token: string; readonly dial: (signal: AbortSignal) => Promise<Carrier> }> {
+  if (flags.gateway === undefined) {
+    throw new TunnelError('USAGE', 'no gateway was given', { hint: 'give --gateway URL or set TUNNELCTL_GATEWAY' })
+  }
+  const url = parseGatewayUrl(flags.gateway)
+  const { env, stdin } = io
+  const read = () =>
+    readToken({ tokenFile: flags.tokenFile, env, stdin, warn: message => io.stderr.write(`warning: ${message}\n`) })
+  const first = await read()
+  return {
+    url,
+    token: first,
+    dial: async signal => {
+      const token = flags.tokenFile === undefined || flags.tokenFile === '-' ? first : await quietly(flags, io)
+      return await dialGateway({
+        url,
+        role,
+        token,
+        clock: systemClock,
+        signal,
+        ...(flags.caFile !== undefined && { caFile: flags.caFile }),
+      })
+    },
+  }
+}
+
+/** Warnings about the file were given the first time. */
+const quietly = ({ tokenFile }: GatewayFlags, { env, stdin }: Io): Promise<string> =>
+  readToken({ tokenFile, env, stdin })
+
+export function refuseSecret(): never {
+  throw new TunnelError('USAGE', 'a token is never given as an argument, which every process can read', {
+    hint: 'give --token-file FILE (- for stdin) or set TUNNELCTL_TOKEN',
+  })
+}

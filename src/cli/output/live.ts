@@ -1,0 +1,143 @@
+/**
+ * Text output on a terminal: a spinner until the first connection, then the live block below the lines that go by, and
+ * the totals when all is over.
+ */
+import type { Clock } from '../../clock.ts'
+import type { ConnectEvent, ConnectSnapshot } from '../../connect/events.ts'
+import { escapeText } from '../../observe/escape.ts'
+import type { Io } from '../io.ts'
+import { blockRows, closingRows } from './block.ts'
+import { Footer } from './footer.ts'
+import { type Rate, Rates } from './rates.ts'
+import type { ConnectOutput } from './sink.ts'
+import { Spinner } from './spinner.ts'
+import { watchSuspend } from './suspend.ts'
+import type { Terminal } from './terminal.ts'
+import { lineOf } from './text.ts'
+
+const drawEveryMs = 250
+
+export class LiveOutput implements ConnectOutput {
+  readonly #io: Pick<Io, 'stdout' | 'stderr'>
+  readonly #terminal: Terminal
+  readonly #clock: Clock
+  readonly #snapshot: () => ConnectSnapshot | undefined
+  readonly #footer: Footer
+  readonly #spinner: Spinner
+  readonly #rates = new Rates()
+  #state: 'idle' | 'connecting' | 'live' | 'closed' = 'idle'
+  #seen: { readonly snapshot: ConnectSnapshot; readonly rates: readonly Rate[] } | undefined
+  #detach = () => {}
+  #cancelTick = () => {}
+
+  constructor(
+    io: Pick<Io, 'stdout' | 'stderr'>,
+    terminal: Terminal,
+    clock: Clock,
+    snapshot: () => ConnectSnapshot | undefined,
+  ) {
+    this.#io = io
+    this.#terminal = terminal
+    this.#clock = clock
+    this.#snapshot = snapshot
+    this.#footer = new Footer(io, terminal)
+    this.#spinner = new Spinner(io, terminal, clock)
+  }
+
+  connecting(gateway: string): void {
+    if (this.#state !== 'idle') return
+    this.#state = 'connecting'
+    this.#attach()
+    this.#footer.hideCursor()
+    // Without ora there is no spinner, and that is all.
+    this.#spinner.start(() => this.#attempt(gateway)).catch(() => {})
+  }
+
+  event(event: ConnectEvent): void {
+    if (event.event === 'connected') this.#goLive()
+    const line = lineOf(event, this.#terminal.paint)
+    if (line !== undefined) this.#print(line.stream, line.text)
+  }
+
+  note(text: string): void {
+    this.#print('stderr', this.#terminal.paint.dim(escapeText(text)))
+  }
+
+  close(summary?: string): void {
+    if (this.#state === 'closed') return
+    this.#halt()
+    if (this.#state === 'live') this.#drawTotals()
+    this.#footer.release()
+    this.#state = 'closed'
+    if (summary !== undefined) this.note(summary)
+  }
+
+  #goLive(): void {
+    if (this.#state === 'live' || this.#state === 'closed') return
+    if (this.#state === 'idle') this.#attach()
+    this.#state = 'live'
+    this.#spinner.stop()
+    this.#tick()
+  }
+
+  #attach(): void {
+    const { stderr } = this.#io
+    const resized = () => this.#redraw()
+    // A terminal that has gone away is no reason to stop forwarding.
+    const gone = () => this.#halt()
+    const unwatch = watchSuspend({
+      leave: () => this.#footer.release(),
+      comeBack: () => {
+        this.#footer.hideCursor()
+        this.#redraw()
+      },
+    })
+    stderr.on('resize', resized)
+    stderr.on('error', gone)
+    this.#detach = () => {
+      stderr.off('resize', resized)
+      stderr.off('error', gone)
+      unwatch()
+    }
+  }
+
+  #tick(): void {
+    const snapshot = this.#snapshot()
+    if (snapshot !== undefined) {
+      this.#seen = { snapshot, rates: this.#rates.sample(this.#clock.now(), snapshot.forwards) }
+      this.#redraw()
+    }
+    this.#cancelTick = this.#clock.after(drawEveryMs, () => this.#tick())
+  }
+
+  #redraw(): void {
+    if (this.#seen === undefined) return
+    const size = { columns: this.#terminal.columns(), rows: this.#terminal.rows() }
+    this.#footer.draw(blockRows(this.#seen.snapshot, this.#seen.rates, size))
+  }
+
+  #drawTotals(): void {
+    const snapshot = this.#snapshot() ?? this.#seen?.snapshot
+    if (snapshot !== undefined) this.#footer.draw(closingRows(snapshot, this.#terminal.columns()))
+  }
+
+  #halt(): void {
+    this.#spinner.stop()
+    this.#cancelTick()
+    this.#detach()
+    this.#detach = () => {}
+  }
+
+  #print(stream: 'stdout' | 'stderr', text: string): void {
+    if (this.#state === 'idle' || this.#state === 'connecting')
+      this.#spinner.above(() => void this.#io[stream].write(`${text}\n`))
+    else this.#footer.above(stream, `${text}\n`)
+  }
+
+  /** While the gateway can not be reached the spinner says why, and when the next attempt starts. */
+  #attempt(gateway: string): string {
+    const state = this.#snapshot()?.state
+    if (state?.name !== 'offline') return `connecting to ${gateway}`
+    return `connecting to ${gateway}: ${state.reason}, next try in ${Math.max(1, Math.ceil(state.nextTryMs / 1000))} s`
+  }
+}

@@ -1,0 +1,42 @@
+/** Where the events of `connect` are shown, chosen once: JSON lines, plain text, or a live block on a terminal. */
+import type { Clock } from '../../clock.ts'
+import type { ConnectSink, ConnectSnapshot } from '../../connect/events.ts'
+import type { Io } from '../io.ts'
+import { displayClock } from './clock.ts'
+import { jsonOutput } from './json.ts'
+import { LiveOutput } from './live.ts'
+import { terminalOf } from './terminal.ts'
+import { textOutput } from './text.ts'
+
+export interface ConnectOutput extends ConnectSink {
+  /** The first connection is being made. Text on a terminal shows a spinner until `connected` or `close`. */
+  connecting(gateway: string): void
+  /** A line for the person at the terminal, such as `stopping: 3 connections are open`. Text output only. */
+  note(text: string): void
+  /**
+   * Nothing more will come. The terminal is as it was before, with the totals and `summary` left on it. Call it before
+   * anything else writes to the terminal, a final error too. The second call does nothing.
+   */
+  close(summary?: string): void
+}
+
+export interface OutputOptions {
+  readonly io: Pick<Io, 'stdout' | 'stderr' | 'env'>
+  readonly output: 'text' | 'json'
+  /**
+   * Text: failures only, and no live block. For `--quiet`, and wherever the terminal belongs to somebody else:
+   * `--stdio`, and `-- COMMAND`.
+   */
+  readonly quiet: boolean
+  /** Asked at most four times a second, and only by a live block. */
+  readonly snapshot: () => ConnectSnapshot | undefined
+  /** Default: the system's, with timers that do not keep the process alive. */
+  readonly clock?: Clock
+}
+
+export function createOutput({ io, output, quiet, snapshot, clock = displayClock }: OutputOptions): ConnectOutput {
+  if (output === 'json') return jsonOutput(io)
+  const terminal = terminalOf(io)
+  if (quiet || !terminal.live) return textOutput(io, terminal, quiet)
+  return new LiveOutput(io, terminal, clock, snapshot)
+}

@@ -1,0 +1,66 @@
+/**
+ * What text output says about an event: the lines that scripts written for `kubectl port-forward` look for on stdout, one
+ * line per failure on stderr, and nothing else.
+ */
+import type { ChalkInstance } from 'chalk'
+import type { ConnectEvent } from '../../connect/events.ts'
+import { escapeText } from '../../observe/escape.ts'
+import type { Io, Output } from '../io.ts'
+import type { ConnectOutput } from './sink.ts'
+import type { Terminal } from './terminal.ts'
+import { formatMs } from './units.ts'
+
+export interface Line {
+  readonly stream: 'stdout' | 'stderr'
+  readonly text: string
+}
+
+export interface Failure {
+  readonly code: string
+  readonly message: string
+  readonly hint: string
+  readonly target?: string
+}
+
+const maxMessage = 600
+
+/** The line for an event, without its newline; undefined when text output says nothing about it, or `quiet` asks so. */
+export function lineOf(event: ConnectEvent, paint: ChalkInstance, quiet = false): Line | undefined {
+  if (event.event === 'error') return { stream: 'stderr', text: failureLine(event, paint) }
+  if (quiet) return undefined
+  switch (event.event) {
+    case 'forwarding':
+      return { stream: 'stdout', text: `Forwarding from ${escapeText(event.local)} -> ${escapeText(event.target)}` }
+    case 'disconnected':
+      return { stream: 'stderr', text: paint.yellow(`disconnected: ${escapeText(event.reason, maxMessage)}`) }
+    case 'resumed':
+      return { stream: 'stderr', text: paint.green(`resumed after ${formatMs(event.gapMs)}`) }
+    default:
+      return undefined
+  }
+}
+
+/** `tunnelctl: REFUSED db/prod:5432: connection refused (check that the service is running)`, on one line. */
+export function failureLine({ code, message, hint, target }: Failure, paint: ChalkInstance): string {
+  const about = target === undefined || message.includes(target) ? '' : `${escapeText(target)}: `
+  const advice = hint === '' ? '' : paint.dim(` (${escapeText(hint, maxMessage)})`)
+  return `tunnelctl: ${paint.red(escapeText(code, 32))} ${about}${escapeText(message, maxMessage)}${advice}`
+}
+
+/** Text output away from a terminal, or with `quiet`. */
+export function textOutput(io: Pick<Io, 'stdout' | 'stderr'>, { paint }: Terminal, quiet: boolean): ConnectOutput {
+  const say = (stream: Output, text: string): void => void stream.write(`${text}\n`)
+  return {
+    event(event) {
+      const line = lineOf(event, paint, quiet)
+      if (line !== undefined) say(io[line.stream], line.text)
+    },
+    connecting() {},
+    note(text) {
+      if (!quiet) say(io.stderr, escapeText(text, maxMessage))
+    },
+    close(summary) {
+      if (summary !== undefined) this.note(summary)
+    },
+  }
+}

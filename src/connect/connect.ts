@@ -1,0 +1,155 @@
+/** The connect role: one uplink, and what rides on it - listeners, or the process's own input and output. */
+import type { Readable, Writable } from 'node:stream'
+import type { TunnelError } from '../errors.ts'
+import type { Forward, Target } from '../net/target.ts'
+import type { ConnectSink, ConnectSnapshot } from './events.ts'
+import { runStdio } from './stdio.ts'
+import { TcpForward } from './tcp.ts'
+import { Uplink, type UplinkOptions } from './uplink.ts'
+
+export interface ConnectOptions extends Omit<UplinkOptions, 'events'> {
+  /** As shown to the user. */
+  readonly gateway: string
+  readonly sink: ConnectSink
+  /** Emits `stats` this often. Absent: never. */
+  readonly statsIntervalMs?: number
+}
+
+/** `connected` tells the round-trip time, but does not wait for it longer than this. */
+const FIRST_PING_MS = 2_000
+
+export class Connect {
+  readonly #options: ConnectOptions
+  readonly #uplink: Uplink
+  readonly #startedAt: number
+  #forwards: readonly TcpForward[] = []
+  #firstConnected: () => void = () => {}
+
+  constructor(options: ConnectOptions) {
+    this.#options = options
+    this.#startedAt = options.clock.now()
+    this.#uplink = new Uplink({
+      ...options,
+      events: {
+        connected: agent => void this.#announce(agent),
+        resumed: gapMs => options.sink.event({ event: 'resumed', gapMs: Math.round(gapMs) }),
+        disconnected: error => options.sink.event({ event: 'disconnected', reason: error.message }),
+        sessionLost: error => this.#report(error),
+      },
+    })
+  }
+
+  /**
+   * Connects, listens for every forward, and serves until `signal` aborts.
+   * @param ready called once, with every forward listening
+   * @throws TunnelError when the first connection fails, a port is not to be had, or a later failure will not pass
+   */
+  async forward(
+    forwards: readonly Forward[],
+    signal: AbortSignal,
+    ready?: (at: readonly TcpForward[]) => void,
+  ): Promise<void> {
+    const { clock, sink } = this.#options
+    await this.#whileConnected(signal, async ended => {
+      const open = (json: object) => this.#uplink.open(json)
+      const all = forwards.map(forward => new TcpForward({ forward, open, sink, clock }))
+      try {
+        for (const forward of all) {
+          await forward.listen()
+          this.#forwards = [...this.#forwards, forward]
+          for (const local of forward.locals) sink.event({ event: 'forwarding', local, target: forward.target })
+        }
+        ready?.(all)
+        await ended
+      } finally {
+        for (const forward of all) forward.close()
+      }
+    })
+  }
+
+  /**
+   * Connects and joins `input` and `output` to one stream. Resolves at its end.
+   * @throws TunnelError as `forward`, and why the stream failed
+   */
+  async stdio(target: Target, io: { input: Readable; output: Writable }, signal: AbortSignal): Promise<void> {
+    const { clock } = this.#options
+    await this.#whileConnected(signal, ended =>
+      Promise.race([ended, runStdio({ stream: this.#uplink.open(target), ...io, clock })]),
+    )
+  }
+
+  snapshot(): ConnectSnapshot {
+    const { clock, gateway } = this.#options
+    const ping = this.#uplink.ping
+    const { gatewayMs } = this.#uplink
+    return {
+      gateway,
+      agent: this.#uplink.agent,
+      state: this.#uplink.state,
+      uptimeMs: clock.now() - this.#startedAt,
+      resumes: this.#uplink.resumes,
+      ping: { recentMs: [], ...ping, ...(gatewayMs !== undefined && { gatewayMs }) },
+      forwards: this.#forwards.map(forward => forward.snapshot()),
+    }
+  }
+
+  /** Runs the uplink around `body`, which starts once connected and is told when the uplink has ended. */
+  async #whileConnected(signal: AbortSignal, body: (ended: Promise<void>) => Promise<void>): Promise<void> {
+    const own = new AbortController()
+    const all = AbortSignal.any([signal, own.signal])
+    const connected = new Promise<void>(resolve => {
+      this.#firstConnected = resolve
+    })
+    const ended = this.#uplink.run(all)
+    const stopStats = this.#startStats()
+    try {
+      await Promise.race([connected, ended])
+      if (!signal.aborted) await body(ended)
+    } finally {
+      stopStats()
+      own.abort()
+      // Its failure, if it has one, is already on its way to the caller.
+      await ended.catch(() => {})
+    }
+  }
+
+  async #announce(agent: string): Promise<void> {
+    await this.#uplink.nextPing(FIRST_PING_MS)
+    const pingMs = roundMs(this.#uplink.ping?.nowMs ?? 0)
+    this.#options.sink.event({ event: 'connected', gateway: this.#options.gateway, agent, pingMs })
+    this.#firstConnected()
+  }
+
+  #report({ code, message, hint }: TunnelError): void {
+    this.#options.sink.event({ event: 'error', code, message, hint })
+  }
+
+  #startStats(): () => void {
+    const { clock, statsIntervalMs } = this.#options
+    if (statsIntervalMs === undefined) return () => {}
+    const beat = () => {
+      this.#stats()
+      cancel = clock.after(statsIntervalMs, beat)
+    }
+    let cancel = clock.after(statsIntervalMs, beat)
+    return () => {
+      cancel()
+      this.#stats()
+    }
+  }
+
+  #stats(): void {
+    const totals = { bytesUp: 0, bytesDown: 0, streamsOpen: 0, streamsTotal: 0 }
+    for (const forward of this.#forwards) {
+      const { bytesUp, bytesDown, streamsOpen, streamsTotal } = forward.snapshot()
+      totals.bytesUp += bytesUp
+      totals.bytesDown += bytesDown
+      totals.streamsOpen += streamsOpen
+      totals.streamsTotal += streamsTotal
+    }
+    const pingMs = this.#uplink.ping?.nowMs
+    this.#options.sink.event({ event: 'stats', ...totals, pingMs: pingMs === undefined ? null : roundMs(pingMs) })
+  }
+}
+
+const roundMs = (ms: number): number => Math.round(ms * 100) / 100

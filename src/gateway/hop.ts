@@ -1,0 +1,144 @@
+/**
+ * One carrier at the gateway, and what leaves over it: a queue for each route, served in turn, so that no session can
+ * stand in front of another. The relay decides what goes where.
+ */
+import { type Carrier, HIGH_WATER_BYTES } from '../carrier/carrier.ts'
+import { setRoute } from '../wire/message.ts'
+import type { Principal } from './principal.ts'
+
+/** A peer that keeps to maxInflight never has more than this under way on one route. */
+export const MAX_QUEUE_BYTES = 8 * 1024 * 1024 + 256 * 1024
+const MAX_QUEUE_MESSAGES = 16_384
+/** A queued message smaller than this is copied, so that it does not pin the whole chunk it arrived in. */
+const COPY_BELOW_BYTES = 4 * 1024
+
+/** One end of a session's path: a route of one hop, joined to a leg of another. */
+export class Leg {
+  readonly hop: Hop
+  readonly route: number
+  /** Set when both legs exist; the two point at each other. */
+  peer: Leg | undefined
+  #queue: Buffer[] = []
+  #head = 0
+  #bytes = 0
+
+  constructor(hop: Hop, route: number) {
+    this.hop = hop
+    this.route = route
+  }
+
+  get queuedMessages(): number {
+    return this.#queue.length - this.#head
+  }
+
+  get queuedBytes(): number {
+    return this.#bytes
+  }
+
+  /** Returns false when the queue is full: the message is not taken. */
+  push(message: Buffer): boolean {
+    if (this.#bytes + message.length > MAX_QUEUE_BYTES || this.queuedMessages >= MAX_QUEUE_MESSAGES) return false
+    this.#queue.push(message.length < COPY_BELOW_BYTES ? Buffer.from(message) : message)
+    this.#bytes += message.length
+    return true
+  }
+
+  shift(): Buffer | undefined {
+    const message = this.#queue[this.#head]
+    if (message === undefined) return undefined
+    this.#bytes -= message.length
+    this.#head++
+    if (this.#head === this.#queue.length) this.clear()
+    else if (this.#head >= 256) {
+      this.#queue = this.#queue.slice(this.#head)
+      this.#head = 0
+    }
+    return message
+  }
+
+  clear(): void {
+    this.#queue = []
+    this.#head = 0
+    this.#bytes = 0
+  }
+}
+
+export class Hop {
+  readonly principal: Principal
+  readonly carrier: Carrier
+  readonly legs = new Map<number, Leg>()
+  /** Totals for metrics. */
+  receivedBytes = 0
+  sentBytes = 0
+  /** Legs with queued messages, in the order in which they are served. */
+  readonly #waiting = new Set<Leg>()
+  #nextRoute = 1
+
+  constructor(carrier: Carrier, principal: Principal) {
+    this.carrier = carrier
+    this.principal = principal
+  }
+
+  /** A leg on a route that the other side of the carrier has chosen. */
+  addLeg(route: number): Leg {
+    const leg = new Leg(this, route)
+    this.legs.set(route, leg)
+    return leg
+  }
+
+  /** A leg on a new route of the gateway's choosing; ids are not used twice on one carrier. */
+  openLeg(): Leg {
+    return this.addLeg(this.#nextRoute++)
+  }
+
+  /** Compare-and-delete: a route that was given away again is not touched. */
+  removeLeg(leg: Leg): void {
+    if (this.legs.get(leg.route) !== leg) return
+    this.legs.delete(leg.route)
+    this.#waiting.delete(leg)
+    leg.clear()
+  }
+
+  /** Takes no more messages for the leg; what is queued, such as its DETACH, still leaves. */
+  retireLeg(leg: Leg): void {
+    if (this.legs.get(leg.route) === leg) this.legs.delete(leg.route)
+  }
+
+  /**
+   * Sends `message` on `leg`, or queues it behind what waits there. Rewrites the route in place and sends the same buffer.
+   * Returns false when the leg's queue is full: its peer has more under way than it may.
+   */
+  forward(leg: Leg, message: Buffer): boolean {
+    setRoute(message, leg.route)
+    if (leg.queuedMessages === 0 && this.carrier.bufferedBytes < HIGH_WATER_BYTES) {
+      this.#send(message)
+      return true
+    }
+    if (!leg.push(message)) return false
+    this.#waiting.add(leg)
+    return true
+  }
+
+  /** A message of the gateway itself, ahead of all queues. */
+  send(message: Buffer): void {
+    this.#send(message)
+  }
+
+  /** The carrier has room: one message of each waiting leg in turn, until it is full again. */
+  drain(): void {
+    while (this.#waiting.size > 0) {
+      for (const leg of this.#waiting) {
+        if (this.carrier.bufferedBytes >= HIGH_WATER_BYTES) return
+        this.#waiting.delete(leg)
+        const message = leg.shift()
+        if (message !== undefined) this.#send(message)
+        if (leg.queuedMessages > 0) this.#waiting.add(leg)
+      }
+    }
+  }
+
+  #send(message: Buffer): void {
+    this.sentBytes += message.length
+    this.carrier.send(message)
+  }
+}

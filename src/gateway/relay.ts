@@ -1,0 +1,228 @@
+/**
+ * The gateway's forwarding of messages from route to route. It holds no stream state: it pairs routes when a session
+ * attaches, rewrites four bytes of every message that follows, and reads no further than the frame headers of what
+ * clients send, to decide each OPEN.
+ *
+ * A violation ends the carrier that it came from and nobody else's.
+ */
+import { asTunnelError, TunnelError } from '../errors.ts'
+import { isAgentName } from '../net/claims.ts'
+import { type Target, targetFromJson } from '../net/target.ts'
+import { decodeOpen, FrameType, Verdict, walkFrames } from '../wire/frame.ts'
+import {
+  checkHeader,
+  decodeAttachment,
+  decodeBatchHeader,
+  encodeAttachment,
+  encodeDetach,
+  encodeJson,
+  HOP_ROUTE,
+  Kind,
+  kindOf,
+  routeOf,
+  violation,
+} from '../wire/message.ts'
+import { decideOpen } from './acl.ts'
+import type { Hop, Leg } from './hop.ts'
+import { mayUseAgent } from './principal.ts'
+import { Registry } from './registry.ts'
+
+export interface RelayEvents {
+  /** `rule` is the pattern that decided; undefined: none allowed it. */
+  opened(hop: Hop, target: Target, allowed: boolean, rule: string | undefined): void
+  attached(hop: Hop, agent: string): void
+  /** One route was detached because its receiver took less than its sender sent. */
+  overloaded(hop: Hop): void
+}
+
+/** Sessions that one connect carrier may have attached at a time. */
+const MAX_LEGS_PER_CLIENT = 16
+
+export class Relay {
+  readonly registry = new Registry()
+  readonly #events: RelayEvents
+  readonly #hops = new Set<Hop>()
+
+  constructor(events: RelayEvents) {
+    this.#events = events
+  }
+
+  get hops(): ReadonlySet<Hop> {
+    return this.#hops
+  }
+
+  /**
+   * Takes over an authenticated carrier whose HELLO was read: registers an agent, answers WELCOME, and relays until the
+   * carrier ends. The caller passes the carrier's messages to `message`, its drains to `hop.drain`, its end to `remove`.
+   * @throws TunnelError FORBIDDEN when an agent's name is not to be had
+   */
+  add(hop: Hop, welcome: object): void {
+    if (hop.principal.role === 'agent') {
+      const [name = ''] = hop.principal.agents
+      const replaced = this.registry.register(name, hop)
+      if (replaced !== undefined)
+        this.#end(replaced, new TunnelError('SUPERSEDED', `agent ${name} has connected again`))
+    }
+    this.#hops.add(hop)
+    hop.send(encodeJson(Kind.WELCOME, welcome))
+  }
+
+  /** The carrier has ended: what was attached over it is told to come back over another. */
+  remove(hop: Hop): void {
+    if (!this.#hops.delete(hop)) return
+    const agent = hop.principal.role === 'agent'
+    for (const name of hop.principal.agents) if (agent) this.registry.unregister(name, hop)
+    const why = agent
+      ? new TunnelError('AGENT_UNAVAILABLE', 'the agent has lost its connection to the gateway')
+      : new TunnelError('ROUTE_LOST', 'the client has lost its connection to the gateway')
+    for (const leg of [...hop.legs.values()]) this.#unpair(leg, why)
+  }
+
+  /** One message from `hop`. Never throws: a violation closes the carrier. */
+  message(hop: Hop, message: Buffer): void {
+    try {
+      hop.receivedBytes += message.length
+      checkHeader(message)
+      if (routeOf(message) === HOP_ROUTE) throw violation('a second greeting')
+      if (hop.principal.role === 'connect') this.#fromClient(hop, message)
+      else this.#fromAgent(hop, message)
+    } catch (thrown) {
+      this.#end(hop, asTunnelError(thrown))
+    }
+  }
+
+  #fromClient(hop: Hop, message: Buffer): void {
+    const kind = kindOf(message)
+    if (kind === Kind.ATTACH) return this.#attach(hop, message)
+    const leg = hop.legs.get(routeOf(message))
+    // The route was detached while this message was under way.
+    if (leg === undefined) return
+    switch (kind) {
+      case Kind.BATCH:
+        decodeBatchHeader(message)
+        walkFrames(message, (type, _stream, start, end) => {
+          if (type === FrameType.OPEN) message[start] = this.#decide(hop, message, start, end)
+        })
+        return this.#forward(leg, message)
+      case Kind.ACK:
+      case Kind.PING:
+      case Kind.PONG:
+      case Kind.DGRAM:
+        return this.#forward(leg, message)
+      case Kind.DETACH:
+        this.#forward(leg, message)
+        return this.#drop(leg)
+      default:
+        throw violation(`message kind ${kind} from a client`)
+    }
+  }
+
+  #fromAgent(hop: Hop, message: Buffer): void {
+    const leg = hop.legs.get(routeOf(message))
+    if (leg === undefined) return
+    const kind = kindOf(message)
+    switch (kind) {
+      case Kind.BATCH:
+      case Kind.ACK:
+      case Kind.PING:
+      case Kind.PONG:
+      case Kind.DGRAM:
+      case Kind.ATTACHED:
+        return this.#forward(leg, message)
+      case Kind.DETACH:
+        this.#forward(leg, message)
+        return this.#drop(leg)
+      default:
+        throw violation(`message kind ${kind} from an agent`)
+    }
+  }
+
+  /** Pairs a new route of a client with a new one of the agent's. Who asks is what the gateway says, not the client. */
+  #attach(hop: Hop, message: Buffer): void {
+    const route = routeOf(message)
+    if (hop.legs.has(route)) throw violation(`route ${route} is attached already`)
+    const { json, ...attachment } = decodeAttachment(message)
+    try {
+      if (hop.legs.size >= MAX_LEGS_PER_CLIENT) throw new TunnelError('LIMIT', `${hop.legs.size} sessions are attached`)
+      const agent = this.#agentFor(hop, json.agent)
+      const near = hop.addLeg(route)
+      const far = agent.openLeg()
+      near.peer = far
+      far.peer = near
+      const { key, proof, maxInflight } = json
+      const credential = key === undefined ? { proof } : { key }
+      const rewritten = { ...credential, maxInflight, subject: hop.principal.subject }
+      this.#events.attached(hop, agent.principal.agents[0] ?? '')
+      agent.forward(far, encodeAttachment(Kind.ATTACH, far.route, { ...attachment, json: rewritten }))
+    } catch (thrown) {
+      const { wire, retryable, message: reason } = asTunnelError(thrown)
+      hop.send(encodeDetach(route, { final: !retryable, code: wire, retryMs: 0, reason }))
+    }
+  }
+
+  #agentFor(hop: Hop, name: unknown): Hop {
+    const { principal } = hop
+    if (typeof name !== 'string' || !isAgentName(name)) throw violation('ATTACH names no agent')
+    if (!mayUseAgent(principal, name)) {
+      throw new TunnelError(
+        'FORBIDDEN',
+        `the token does not allow agent ${name}: it allows ${principal.agents.join(', ')}`,
+      )
+    }
+    const agent = this.registry.find(name)
+    if (agent !== undefined) return agent
+    const here = this.registry.visibleTo(principal).slice(0, 5)
+    const instead = here.length === 0 ? 'no agent that the token allows is' : `connected: ${here.join(', ')}`
+    throw new TunnelError('AGENT_UNAVAILABLE', `agent ${name} is not connected to the gateway (${instead})`)
+  }
+
+  #decide(hop: Hop, batch: Buffer, start: number, end: number): number {
+    let target: Target
+    try {
+      target = targetFromJson(decodeOpen(batch, start, end).json)
+    } catch {
+      // The agent finds the same and answers BAD_TARGET; until then the answer is no.
+      return Verdict.DENIED
+    }
+    const { allowed, rule } = decideOpen(hop.principal, target)
+    this.#events.opened(hop, target, allowed, rule)
+    return allowed ? Verdict.ALLOWED : Verdict.DENIED
+  }
+
+  #forward(from: Leg, message: Buffer): void {
+    const to = from.peer
+    if (to === undefined || to.hop.forward(to, message)) return
+    this.#events.overloaded(to.hop)
+    const error = new TunnelError('OVERLOAD', 'more is under way on this route than it may')
+    this.#unpair(from, error)
+    from.hop.send(detachOf(error, from.route))
+  }
+
+  /** Ends a pairing; the far end is told why, and comes back by itself. */
+  #unpair(leg: Leg, error: TunnelError): void {
+    const { peer } = leg
+    leg.hop.removeLeg(leg)
+    if (peer === undefined) return
+    peer.peer = undefined
+    peer.hop.removeLeg(peer)
+    peer.hop.send(detachOf(error, peer.route))
+  }
+
+  /** Ends a pairing after one side's DETACH, which may still be queued towards the other. */
+  #drop(leg: Leg): void {
+    const { peer } = leg
+    leg.hop.removeLeg(leg)
+    if (peer === undefined) return
+    peer.peer = undefined
+    peer.hop.retireLeg(peer)
+  }
+
+  #end(hop: Hop, error: TunnelError): void {
+    hop.carrier.close(error.close, error.message)
+    this.remove(hop)
+  }
+}
+
+function detachOf(error: TunnelError, route: number): Buffer {
+  return encodeDetach(route, { final: false, code: error.wire, retryMs: 0, reason: error.message })
+}

@@ -1,0 +1,163 @@
+/**
+ * The agent side of attaching: the table of sessions, and the one synchronous function that creates or resumes one
+ * (docs/protocol.md, "Attach" and "Resume"). It never waits for an old carrier to die.
+ */
+import { createHash, timingSafeEqual } from 'node:crypto'
+import type { Clock } from '../clock.ts'
+import { asTunnelError, TunnelError } from '../errors.ts'
+import type { Open } from '../wire/frame.ts'
+import { type Attachment, decodeAttachment, encodeAttachment, Kind } from '../wire/message.ts'
+import { detachWith, inflightOf } from './initiator.ts'
+import type { Link } from './link.ts'
+import { KEY_BYTES, proofHolds } from './proof.ts'
+import type { Route } from './route.ts'
+import { Session, type SessionLimits } from './session.ts'
+import type { Stream } from './stream.ts'
+
+export interface AcceptorOptions {
+  readonly clock: Clock
+  /** Told to the other end in ATTACHED. */
+  readonly agent: string
+  readonly limits?: SessionLimits
+  readonly maxSessions?: number
+  /** How long a session without a carrier is kept. */
+  readonly detachedTtlMs?: number
+  /** As in SessionOptions, with the subject that the gateway has authenticated. */
+  readonly onOpen: (stream: Stream, open: Open, subject: string) => void
+  readonly trace?: (transition: string) => void
+}
+
+interface Entry {
+  readonly session: Session
+  readonly key: Buffer
+  readonly subject: string
+  epoch: number
+  route: Route
+  cancelTtl: (() => void) | undefined
+}
+
+const DETACHED_TTL_MS = 10 * 60_000
+const MAX_SESSIONS = 512
+
+export class Acceptor {
+  readonly #options: AcceptorOptions
+  readonly #entries = new Map<string, Entry>()
+
+  constructor(options: AcceptorOptions) {
+    this.#options = options
+  }
+
+  get sessions(): number {
+    return this.#entries.size
+  }
+
+  get streams(): number {
+    let streams = 0
+    for (const { session } of this.#entries.values()) streams += session.streams.size
+    return streams
+  }
+
+  /** Serves one ATTACH that arrived on an unknown route of `link`. Answers ATTACHED or DETACH. */
+  attach(link: Link, routeId: number, message: Buffer): void {
+    try {
+      const attachment = decodeAttachment(message)
+      const id = attachment.sessionId.toString('hex')
+      const entry = this.#entries.get(id)
+      if ('key' in attachment.json) this.#create(link, routeId, id, entry, attachment)
+      else this.#resume(link, routeId, entry, attachment)
+    } catch (thrown) {
+      link.send(detachWith(asTunnelError(thrown), routeId))
+    }
+  }
+
+  /** Ends every session; the other ends are told. */
+  close(error: TunnelError): void {
+    for (const { session } of [...this.#entries.values()]) session.close(error, true)
+  }
+
+  #create(link: Link, routeId: number, id: string, existing: Entry | undefined, attachment: Attachment): void {
+    const { json } = attachment
+    if (existing !== undefined) throw unknownSession()
+    if (this.#entries.size >= (this.#options.maxSessions ?? MAX_SESSIONS)) {
+      throw new TunnelError('LIMIT', `the agent serves ${this.#entries.size} sessions already`)
+    }
+    const key = Buffer.from(String(json.key), 'base64url')
+    if (key.length !== KEY_BYTES) throw new TunnelError('PROTOCOL', 'the key of a new session has the wrong length')
+    const subject = subjectOf(json)
+    const session = new Session({
+      side: 'acceptor',
+      clock: this.#options.clock,
+      ...(this.#options.limits && { limits: this.#options.limits }),
+      ...(this.#options.trace && { trace: this.#options.trace }),
+      onOpen: (stream, open) => this.#options.onOpen(stream, open, subject),
+      onDetached: () => this.#expire(entry),
+      onClosed: () => {
+        entry.cancelTtl?.()
+        if (this.#entries.get(id) === entry) this.#entries.delete(id)
+      },
+    })
+    const route = link.route(routeId, session)
+    const entry: Entry = { session, key, subject, epoch: attachment.epoch, route, cancelTtl: undefined }
+    this.#entries.set(id, entry)
+    this.#goLive(entry, route, attachment)
+  }
+
+  /** Unknown, not yours, and a wrong proof have one answer: nobody learns which sessions exist. */
+  #resume(link: Link, routeId: number, entry: Entry | undefined, attachment: Attachment): void {
+    const { epoch, sessionId, json } = attachment
+    // Work of the same length for an unknown session, so that the time tells nothing either.
+    const proven = proofHolds(entry?.key ?? NO_KEY, sessionId, epoch, json.proof)
+    if (entry === undefined || !proven || !sameSubject(entry.subject, subjectOf(json))) throw unknownSession()
+    if (epoch <= entry.epoch) {
+      throw new TunnelError('STALE_EPOCH', `epoch ${epoch} is not above ${entry.epoch}`)
+    }
+    const old = entry.route
+    old.send(detachWith(new TunnelError('SUPERSEDED', 'a newer carrier serves this session'), old.id))
+    entry.epoch = epoch
+    entry.route = link.route(routeId, entry.session)
+    entry.cancelTtl?.()
+    entry.cancelTtl = undefined
+    this.#goLive(entry, entry.route, attachment)
+  }
+
+  #goLive(entry: Entry, route: Route, attachment: Attachment): void {
+    const { session } = entry
+    route.send(
+      encodeAttachment(Kind.ATTACHED, route.id, {
+        epoch: attachment.epoch,
+        sessionId: attachment.sessionId,
+        expected: session.expected,
+        json: { agent: this.#options.agent, maxInflight: session.limits.maxInflightBytes },
+      }),
+    )
+    try {
+      session.attach(route, attachment.expected, inflightOf(attachment.json))
+    } catch (thrown) {
+      session.close(asTunnelError(thrown), true)
+    }
+  }
+
+  #expire(entry: Entry): void {
+    entry.cancelTtl = this.#options.clock.after(this.#options.detachedTtlMs ?? DETACHED_TTL_MS, () =>
+      entry.session.close(new TunnelError('SESSION_CLOSED', 'the session was without a carrier for too long')),
+    )
+  }
+}
+
+const NO_KEY = Buffer.alloc(KEY_BYTES)
+
+/** The gateway has put it there in place of whatever the client sent. */
+function subjectOf(json: Record<string, unknown>): string {
+  const { subject } = json
+  if (typeof subject !== 'string' || subject === '') throw new TunnelError('PROTOCOL', 'ATTACH names no subject')
+  return subject
+}
+
+function sameSubject(a: string, b: string): boolean {
+  const digest = (text: string) => createHash('sha256').update(text).digest()
+  return timingSafeEqual(digest(a), digest(b))
+}
+
+function unknownSession(): TunnelError {
+  return new TunnelError('NOT_FOUND', 'no such session at this agent')
+}

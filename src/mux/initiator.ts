@@ -1,0 +1,150 @@
+/**
+ * The connect side of attaching: creates a session at an agent and resumes it over new carriers. Only this side
+ * initiates (docs/protocol.md, "Attach" and "Resume").
+ */
+import { asTunnelError, type ErrorCode, TunnelError } from '../errors.ts'
+import {
+  decodeAttachment,
+  decodeDetach,
+  encodeAttachment,
+  encodeDetach,
+  Kind,
+  kindOf,
+  SESSION_ID_BYTES,
+  violation,
+} from '../wire/message.ts'
+import type { Link } from './link.ts'
+import { KEY_BYTES, resumeProof } from './proof.ts'
+import type { Route } from './route.ts'
+import { Session, type SessionOptions } from './session.ts'
+
+export interface InitiatorOptions extends Omit<SessionOptions, 'side' | 'onOpen'> {
+  readonly agent: string
+  readonly randomBytes: (bytes: number) => Buffer
+  readonly attachTimeoutMs?: number
+}
+
+const ATTACH_TIMEOUT_MS = 10_000
+
+/**
+ * What the agent may know of the session. After an attempt without an answer it may have been created there, so the
+ * next one must prove the key: creating it again would open its streams twice.
+ */
+type Knowledge = 'unknown to the agent' | 'perhaps known' | 'known'
+
+export class Initiator {
+  readonly session: Session
+  readonly #options: InitiatorOptions
+  readonly #sessionId: Buffer
+  readonly #key: Buffer
+  #epoch = 0
+  #knowledge: Knowledge = 'unknown to the agent'
+
+  constructor(options: InitiatorOptions) {
+    this.#options = options
+    this.#sessionId = options.randomBytes(SESSION_ID_BYTES)
+    this.#key = options.randomBytes(KEY_BYTES)
+    this.session = new Session({ ...options, side: 'initiator' })
+  }
+
+  /**
+   * Attaches the session over `link`: creates it the first time, resumes it later. After a failure the session waits for
+   * another attempt, unless the agent said that it is over: then it is closed.
+   * @throws TunnelError why it did not work
+   */
+  attach(link: Link): Promise<void> {
+    const { session } = this
+    const epoch = ++this.#epoch
+    const before = this.#knowledge
+    return new Promise((resolve, reject) => {
+      let answered = false
+      const settle = (error?: TunnelError) => {
+        answered = true
+        cancel()
+        if (error === undefined) return resolve()
+        route.close()
+        reject(error)
+      }
+      const timeoutMs = this.#options.attachTimeoutMs ?? ATTACH_TIMEOUT_MS
+      const cancel = session.clock.after(timeoutMs, () => {
+        settle(new TunnelError('AGENT_UNAVAILABLE', `the agent did not answer within ${timeoutMs / 1000} s`))
+      })
+      const route = link.openRoute({
+        message: message => {
+          if (answered) return session.message(message)
+          const refusal = this.#answer(message, route, epoch, before)
+          if (refusal !== 'ignored') settle(refusal)
+        },
+        drain: () => session.drain(),
+        lost: error => (answered ? session.lost(error) : settle(error)),
+      })
+      this.#knowledge = before === 'known' ? 'known' : 'perhaps known'
+      route.send(this.#attachMessage(route.id, epoch, before))
+    })
+  }
+
+  /** Ends the session at both ends. */
+  close(error: TunnelError): void {
+    this.session.close(error, true)
+  }
+
+  #attachMessage(route: number, epoch: number, knowledge: Knowledge): Buffer {
+    const credential =
+      knowledge === 'unknown to the agent'
+        ? { key: this.#key.toString('base64url') }
+        : { proof: resumeProof(this.#key, this.#sessionId, epoch).toString('base64url') }
+    const { maxInflightBytes } = this.session.limits
+    return encodeAttachment(Kind.ATTACH, route, {
+      epoch,
+      sessionId: this.#sessionId,
+      expected: this.session.expected,
+      json: { agent: this.#options.agent, maxInflight: maxInflightBytes, ...credential },
+    })
+  }
+
+  /** The first message on the new route. Returns why the session is not attached, or undefined when it is. */
+  #answer(message: Buffer, route: Route, epoch: number, before: Knowledge): TunnelError | undefined | 'ignored' {
+    try {
+      switch (kindOf(message)) {
+        case Kind.ATTACHED: {
+          const { epoch: answered, sessionId, expected, json } = decodeAttachment(message)
+          if (answered !== epoch || !sessionId.equals(this.#sessionId))
+            throw violation('ATTACHED answers another ATTACH')
+          this.#knowledge = 'known'
+          this.session.attach(route, expected, inflightOf(json))
+          return undefined
+        }
+        case Kind.DETACH: {
+          const { final, code, reason } = decodeDetach(message)
+          const { code: name, message: text } = TunnelError.fromWire(code, reason)
+          const error = new TunnelError(name, text, { retryable: !final })
+          if (refusedBeforeAgent.has(name)) this.#knowledge = before
+          else if (final) this.session.close(error)
+          return error
+        }
+        default:
+          return 'ignored'
+      }
+    } catch (thrown) {
+      const error = asTunnelError(thrown)
+      this.session.close(error, true)
+      return error
+    }
+  }
+}
+
+/** Answers that the gateway gives on its own: the agent has not seen the ATTACH. */
+const refusedBeforeAgent: ReadonlySet<ErrorCode> = new Set(['AGENT_UNAVAILABLE', 'FORBIDDEN', 'DRAINING'])
+
+/** The refusal of an ATTACH, or the end of a route that an end cannot serve. */
+export function detachWith(error: TunnelError, route: number, retryMs = 0): Buffer {
+  return encodeDetach(route, { final: !error.retryable, code: error.wire, retryMs, reason: error.message })
+}
+
+/** The peer's bound on unacknowledged bytes. What is missing or absurd falls back to the smallest that works. */
+export function inflightOf(json: Record<string, unknown>): number {
+  const { maxInflight } = json
+  return typeof maxInflight === 'number' && maxInflight >= MIN_INFLIGHT_BYTES ? maxInflight : MIN_INFLIGHT_BYTES
+}
+
+const MIN_INFLIGHT_BYTES = 512 * 1024

@@ -1,0 +1,178 @@
+/**
+ * An end's side of one hop: the greeting with the gateway, and the routes of all sessions that ride on this carrier.
+ * Connect opens routes; an agent is offered them, by an ATTACH on a route that it does not know yet.
+ */
+import { type Carrier, type CarrierEnd, HIGH_WATER_BYTES } from '../carrier/carrier.ts'
+import type { Clock } from '../clock.ts'
+import { asTunnelError, TunnelError } from '../errors.ts'
+import { checkHeader, decodeJson, encodeJson, HOP_ROUTE, Kind, kindOf, routeOf, violation } from '../wire/message.ts'
+import type { Route, RouteHandler } from './route.ts'
+
+export interface LinkOptions {
+  readonly clock: Clock
+  /** Fields of HELLO. */
+  readonly hello: { readonly role: 'connect' | 'agent'; readonly software: string }
+  /** Agent: an ATTACH on an unknown route. The callee may take it with `link.route`, or answer with `send`. */
+  readonly onAttach?: (link: Link, route: number, message: Buffer) => void
+  /** The gateway asks to leave within `afterMs`. */
+  readonly onDrain?: (link: Link, afterMs: number) => void
+  /** From the first byte to WELCOME. */
+  readonly greetingTimeoutMs?: number
+}
+
+export type Welcome = Readonly<Record<string, unknown>>
+
+const GREETING_TIMEOUT_MS = 10_000
+const GOING_AWAY = 1001
+
+export class Link {
+  /** Resolves with the reason once the carrier has ended. Never rejects. */
+  readonly ended: Promise<TunnelError>
+  readonly #carrier: Carrier
+  readonly #options: LinkOptions
+  readonly #routes = new Map<number, RouteHandler>()
+  /** Routes that wait for the carrier, in the order in which they will be served. */
+  readonly #thirsty = new Set<number>()
+  #nextRoute = 1
+  #welcome: Welcome | undefined
+  #greeted: (welcome: Welcome) => void = () => {}
+  #resolveEnded: (error: TunnelError) => void = () => {}
+
+  private constructor(carrier: Carrier, options: LinkOptions) {
+    this.#carrier = carrier
+    this.#options = options
+    this.ended = new Promise(resolve => {
+      this.#resolveEnded = resolve
+    })
+  }
+
+  /**
+   * Greets the gateway. Resolves once it has answered with WELCOME; on any failure the carrier is ended.
+   * @throws TunnelError why the gateway closed, or IDLE when it does not answer in time
+   */
+  static async greet(carrier: Carrier, options: LinkOptions): Promise<Link> {
+    const link = new Link(carrier, options)
+    const welcomed = new Promise<Welcome>(resolve => {
+      link.#greeted = resolve
+    })
+    const timeoutMs = options.greetingTimeoutMs ?? GREETING_TIMEOUT_MS
+    const cancel = options.clock.after(timeoutMs, () => {
+      const error = new TunnelError('IDLE', `the gateway did not greet within ${timeoutMs / 1000} s`)
+      carrier.close(error.close, error.message)
+      link.#finish(error)
+    })
+    carrier.start({
+      message: message => link.#message(message),
+      drain: () => link.#drain(),
+      closed: end => link.#closed(end),
+    })
+    carrier.send(encodeJson(Kind.HELLO, options.hello))
+    try {
+      const first = await Promise.race([welcomed, link.ended])
+      if (first instanceof TunnelError) throw first
+      return link
+    } finally {
+      cancel()
+    }
+  }
+
+  /** What the gateway said of itself; untrusted. */
+  get welcome(): Welcome {
+    return this.#welcome ?? {}
+  }
+
+  /** Round-trip time of this hop alone. */
+  get heartbeatMs(): number | undefined {
+    return this.#carrier.heartbeatMs
+  }
+
+  /** A new route of this end's choosing. Ids are not used twice on one carrier, so a late message finds no taker. */
+  openRoute(handler: RouteHandler): Route {
+    return this.route(this.#nextRoute++, handler)
+  }
+
+  /** The route with this id, which the gateway has chosen. A handler it had before is forgotten. */
+  route(id: number, handler: RouteHandler): Route {
+    this.#routes.set(id, handler)
+    const carrier = this.#carrier
+    return {
+      id,
+      get bufferedBytes() {
+        return carrier.bufferedBytes
+      },
+      send: message => {
+        if (this.#routes.get(id) === handler) carrier.send(message)
+      },
+      wantDrain: () => {
+        if (this.#routes.get(id) === handler) this.#thirsty.add(id)
+      },
+      close: () => {
+        if (this.#routes.get(id) !== handler) return
+        this.#routes.delete(id)
+        this.#thirsty.delete(id)
+      },
+    }
+  }
+
+  /** Sends one message that belongs to no session here, such as the refusal of an ATTACH. */
+  send(message: Buffer): void {
+    this.#carrier.send(message)
+  }
+
+  close(reason: string): void {
+    this.#carrier.close(GOING_AWAY, reason)
+  }
+
+  terminate(): void {
+    this.#carrier.terminate()
+  }
+
+  #message(message: Buffer): void {
+    try {
+      checkHeader(message)
+      const route = routeOf(message)
+      if (route === HOP_ROUTE) return this.#hop(message)
+      const handler = this.#routes.get(route)
+      if (handler !== undefined) handler.message(message)
+      else if (kindOf(message) === Kind.ATTACH) this.#options.onAttach?.(this, route, message)
+    } catch (thrown) {
+      const error = asTunnelError(thrown)
+      this.#carrier.close(error.close, error.message)
+    }
+  }
+
+  #hop(message: Buffer): void {
+    switch (kindOf(message)) {
+      case Kind.WELCOME:
+        this.#welcome = decodeJson(message)
+        return this.#greeted(this.#welcome)
+      case Kind.DRAIN: {
+        const { afterMs } = decodeJson(message)
+        return this.#options.onDrain?.(this, typeof afterMs === 'number' && afterMs >= 0 ? afterMs : 0)
+      }
+      default:
+        throw violation(`message kind ${kindOf(message)} on the hop's route`)
+    }
+  }
+
+  #drain(): void {
+    // Each is served once; who still has data asks again and goes to the back.
+    for (const id of [...this.#thirsty]) {
+      if (this.#carrier.bufferedBytes >= HIGH_WATER_BYTES) return
+      this.#thirsty.delete(id)
+      this.#routes.get(id)?.drain()
+    }
+  }
+
+  #closed(end: CarrierEnd): void {
+    this.#finish(TunnelError.fromClose(end.code, end.reason))
+  }
+
+  #finish(error: TunnelError): void {
+    const handlers = [...this.#routes.values()]
+    this.#routes.clear()
+    this.#thirsty.clear()
+    for (const handler of handlers) handler.lost(error)
+    this.#resolveEnded(error)
+  }
+}

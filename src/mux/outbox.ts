@@ -1,0 +1,147 @@
+/**
+ * The sending half of a session: gathers frames into batches, numbers and keeps them until the peer acknowledges, and
+ * hands them to the route as fast as the carrier takes them.
+ *
+ * Invariants
+ *   I1  A batch is kept from the moment it gets its sequence number until the peer acknowledges it.
+ *   I2  Kept bytes never exceed maxInflight. Full means wait.
+ *   I4  Control frames wait for I2 alone; data waits for the carrier too, so it never stands in front of them.
+ */
+import { HIGH_WATER_BYTES } from '../carrier/carrier.ts'
+import type { Clock } from '../clock.ts'
+import { TunnelError } from '../errors.ts'
+import { BATCH_TARGET_BYTES, BatchBuilder } from '../wire/batch.ts'
+import { setRoute } from '../wire/message.ts'
+import { ReplayBuffer } from './replay.ts'
+import type { Route } from './route.ts'
+import { Scheduler, type Sender } from './scheduler.ts'
+
+/** Data leaves this much of maxInflight to control frames, so that a full buffer never holds back credit. */
+const CONTROL_RESERVE_BYTES = 2 * BATCH_TARGET_BYTES
+
+export class Outbox {
+  readonly #clock: Clock
+  readonly #replay = new ReplayBuffer()
+  readonly #builder = new BatchBuilder()
+  readonly #scheduler = new Scheduler(() => this.#maySendData())
+  /** The acknowledgement that leaves with every batch. */
+  readonly #takeAck: () => number
+  #route: Route | undefined
+  #maxInflightBytes = 0
+  /** Sequence number of the next batch to go out on this route; behind the newest while a resume catches up. */
+  #cursor = 0
+  #flushDeferred = false
+
+  constructor(clock: Clock, takeAck: () => number) {
+    this.#clock = clock
+    this.#takeAck = takeAck
+  }
+
+  /** Bytes kept for a resume. */
+  get keptBytes(): number {
+    return this.#replay.bytes
+  }
+
+  /**
+   * Goes on over `route`: forgets what the peer has and sends the rest again before anything new.
+   * @throws TunnelError DESYNC when the peer expects what was never sent or is not kept any more
+   */
+  attach(route: Route, peerExpected: number, maxInflightBytes: number): void {
+    if (peerExpected < this.#replay.acknowledged || peerExpected > this.#replay.nextSeq) {
+      throw new TunnelError('DESYNC', `the peer expects batch ${peerExpected}, which cannot be sent`)
+    }
+    this.#replay.acknowledge(peerExpected)
+    this.#route = route
+    this.#maxInflightBytes = maxInflightBytes
+    this.#cursor = peerExpected
+    this.drain()
+  }
+
+  /** Keeps everything and sends nothing until the next `attach`. */
+  detach(): void {
+    this.#route = undefined
+  }
+
+  clear(): void {
+    this.detach()
+    this.#scheduler.clear()
+    this.#replay.clear()
+  }
+
+  /** A control frame, or data that the scheduler let through: leaves at the end of this turn, or as a full batch. */
+  frame(type: number, stream: number, payload: Buffer | null): void {
+    this.#builder.add(type, stream, payload)
+    if (this.#builder.bytes >= BATCH_TARGET_BYTES) return this.#flush()
+    if (this.#flushDeferred) return
+    this.#flushDeferred = true
+    this.#clock.defer(this.#deferredFlush)
+  }
+
+  /** `sender` has data and credit; it is served in its turn. */
+  ready(sender: Sender): void {
+    this.#scheduler.ready(sender)
+    this.#wantDrain()
+  }
+
+  remove(sender: Sender): void {
+    this.#scheduler.remove(sender)
+  }
+
+  /** @throws TunnelError PROTOCOL when the peer acknowledges what was never sent */
+  acknowledge(ack: number): void {
+    if (!this.#replay.acknowledge(ack)) return
+    this.#cursor = Math.max(this.#cursor, ack)
+    if (this.#builder.bytes > 0 && !this.#flushDeferred) this.#flush()
+    this.#scheduler.pump()
+    this.#wantDrain()
+  }
+
+  /** The carrier has room again. */
+  drain(): void {
+    this.#flush()
+    this.#scheduler.pump()
+    this.#wantDrain()
+  }
+
+  readonly #deferredFlush = (): void => {
+    this.#flushDeferred = false
+    // Data that stopped at the gathered bytes may go on now; the carrier tells only when it was full itself.
+    this.drain()
+  }
+
+  /** Sends batches that this route has not carried yet, then what is gathered. */
+  #flush(): void {
+    const route = this.#route
+    if (route === undefined) return
+    while (this.#cursor < this.#replay.nextSeq) {
+      if (route.bufferedBytes >= HIGH_WATER_BYTES) return route.wantDrain()
+      this.#resend(route)
+    }
+    for (let bytes = this.#builder.nextBytes(); bytes > 0; bytes = this.#builder.nextBytes()) {
+      if (this.#replay.bytes + bytes > this.#maxInflightBytes) return
+      const batch = this.#builder.encode(route.id, this.#cursor++, this.#takeAck())
+      this.#replay.push(batch)
+      route.send(batch)
+    }
+  }
+
+  /** A copy goes out: the kept buffer may still be queued, with its old route, on a carrier that is dying. */
+  #resend(route: Route): void {
+    const kept = this.#replay.at(this.#cursor++)
+    if (kept === undefined) return
+    const copy = Buffer.from(kept)
+    setRoute(copy, route.id)
+    route.send(copy)
+  }
+
+  #maySendData(): boolean {
+    if (this.#route === undefined || this.#cursor < this.#replay.nextSeq) return false
+    const gathered = this.#builder.bytes
+    if (this.#route.bufferedBytes + gathered >= HIGH_WATER_BYTES) return false
+    return this.#replay.bytes + gathered < this.#maxInflightBytes - CONTROL_RESERVE_BYTES
+  }
+
+  #wantDrain(): void {
+    if (this.#scheduler.waiting > 0) this.#route?.wantDrain()
+  }
+}

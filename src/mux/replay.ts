@@ -1,0 +1,68 @@
+/**
+ * The batches that the peer has not acknowledged, oldest first. They are all that a resume has to send again, and their
+ * bytes are all that a session keeps in flight: the session waits while `bytes` is at its bound.
+ */
+import { TunnelError } from '../errors.ts'
+
+export class ReplayBuffer {
+  #batches: (Buffer | undefined)[] = []
+  /** Index of the oldest batch kept; what lies before it is acknowledged. */
+  #head = 0
+  #acknowledged = 0
+  #bytes = 0
+
+  /** Sequence number of the next batch to be sent. */
+  get nextSeq(): number {
+    return this.#acknowledged + this.#batches.length - this.#head
+  }
+
+  /** Everything below this sequence number has arrived. */
+  get acknowledged(): number {
+    return this.#acknowledged
+  }
+
+  get bytes(): number {
+    return this.#bytes
+  }
+
+  /** Keeps `batch`, which must carry `nextSeq`. It must not change while it is kept. */
+  push(batch: Buffer): void {
+    this.#batches.push(batch)
+    this.#bytes += batch.length
+  }
+
+  /**
+   * Frees what the peer has. An acknowledgement below the known one is late and changes nothing.
+   * @returns true when something was freed
+   * @throws TunnelError PROTOCOL when the peer acknowledges what was never sent
+   */
+  acknowledge(ack: number): boolean {
+    if (ack > this.nextSeq) throw new TunnelError('PROTOCOL', `batch ${ack} was acknowledged before it was sent`)
+    if (ack <= this.#acknowledged) return false
+    while (this.#acknowledged < ack) {
+      this.#bytes -= this.#batches[this.#head]?.length ?? 0
+      this.#batches[this.#head++] = undefined
+      this.#acknowledged++
+    }
+    if (this.#head === this.#batches.length) {
+      this.#batches.length = 0
+      this.#head = 0
+    } else if (this.#head >= 1024) {
+      this.#batches = this.#batches.slice(this.#head)
+      this.#head = 0
+    }
+    return true
+  }
+
+  /** The kept batch with this sequence number, or undefined when it is acknowledged or not sent yet. */
+  at(seq: number): Buffer | undefined {
+    return seq < this.#acknowledged ? undefined : this.#batches[this.#head + (seq - this.#acknowledged)]
+  }
+
+  clear(): void {
+    this.#acknowledged = this.nextSeq
+    this.#batches.length = 0
+    this.#head = 0
+    this.#bytes = 0
+  }
+}

@@ -1,0 +1,306 @@
+/**
+ * The state that one end shares with the other: streams, and through outbox and inbox the batches under way. It outlives
+ * the carriers it rides on; who attaches it to which route is decided elsewhere (initiator.ts, acceptor.ts).
+ *
+ * Invariant I3: receiving never waits for a reader; windows bound what a stream may hold.
+ */
+import type { Clock } from '../clock.ts'
+import { asTunnelError, TunnelError } from '../errors.ts'
+import {
+  decodeCredit,
+  decodeOpen,
+  decodeOpened,
+  decodeReset,
+  encodeOpen,
+  encodeReset,
+  FrameType,
+  type Open,
+  walkFrames,
+} from '../wire/frame.ts'
+import {
+  decodeAck,
+  decodeBatchHeader,
+  decodeDetach,
+  decodePing,
+  encodeAck,
+  encodeDetach,
+  encodePing,
+  Kind,
+  kindOf,
+  violation,
+} from '../wire/message.ts'
+import { Inbox } from './inbox.ts'
+import { Outbox } from './outbox.ts'
+import { Ping } from './ping.ts'
+import type { Route, RouteHandler } from './route.ts'
+import { Stream, type StreamHost, type StreamSide } from './stream.ts'
+import { INITIAL_WINDOW_BYTES, type WindowBudget } from './window.ts'
+
+export type SessionState = 'detached' | 'live' | 'closed'
+
+export interface SessionLimits {
+  /** Unacknowledged bytes in each direction; the smaller of both ends holds. */
+  readonly maxInflightBytes: number
+  readonly maxStreams: number
+  /** Growth of all receive windows together. */
+  readonly windowBudgetBytes: number
+}
+
+export const defaultLimits: SessionLimits = {
+  maxInflightBytes: 8 * 1024 * 1024,
+  maxStreams: 16_384,
+  windowBudgetBytes: 64 * 1024 * 1024,
+}
+
+export interface SessionOptions {
+  readonly side: StreamSide
+  readonly clock: Clock
+  readonly limits?: SessionLimits
+  readonly pingIntervalMs?: number
+  /**
+   * Acceptor: a stream was opened. The callee accepts it, or resets it, now or later; data that came with OPEN is
+   * readable already.
+   */
+  readonly onOpen?: (stream: Stream, open: Open) => void
+  /** The route is gone; streams wait for the next `attach`. */
+  readonly onDetached?: (error: TunnelError) => void
+  /** The session ended for good; its streams are reset already. Called once. */
+  readonly onClosed?: (error: TunnelError) => void
+  readonly trace?: (transition: string) => void
+}
+
+const PING_INTERVAL_MS = 20_000
+/** Stream ids are u32 and never used twice. */
+const MAX_STREAM_ID = 2 ** 32 - 1
+
+export class Session implements StreamHost, RouteHandler {
+  readonly clock: Clock
+  readonly ping: Ping
+  readonly budget: WindowBudget
+  readonly limits: SessionLimits
+  readonly #options: SessionOptions
+  readonly #streams = new Map<number, Stream>()
+  readonly #inbox: Inbox
+  readonly #outbox: Outbox
+  #state: SessionState = 'detached'
+  #route: Route | undefined
+  #lastStreamId = 0
+  #windowGrowthBytes = 0
+
+  constructor(options: SessionOptions) {
+    this.#options = options
+    this.clock = options.clock
+    this.limits = options.limits ?? defaultLimits
+    this.#inbox = new Inbox(this.clock, expected => this.#send(route => encodeAck(route, expected)))
+    this.#outbox = new Outbox(this.clock, () => this.#inbox.takeAck())
+    this.ping = new Ping({
+      clock: this.clock,
+      intervalMs: options.pingIntervalMs ?? PING_INTERVAL_MS,
+      send: nonce => this.#send(route => encodePing(Kind.PING, route, nonce)),
+    })
+    this.budget = {
+      reserve: bytes => {
+        if (this.#windowGrowthBytes + bytes > this.limits.windowBudgetBytes) return false
+        this.#windowGrowthBytes += bytes
+        return true
+      },
+      release: bytes => {
+        this.#windowGrowthBytes -= bytes
+      },
+    }
+  }
+
+  get state(): SessionState {
+    return this.#state
+  }
+
+  /** What this end tells the other in ATTACH or ATTACHED: the next sequence number it expects. */
+  get expected(): number {
+    return this.#inbox.expected
+  }
+
+  get streams(): ReadonlyMap<number, Stream> {
+    return this.#streams
+  }
+
+  get rttMs(): number | undefined {
+    return this.ping.rttMs
+  }
+
+  /** Bytes kept for a resume. */
+  get keptBytes(): number {
+    return this.#outbox.keptBytes
+  }
+
+  /**
+   * Opens a stream; it can be written at once, 64 KiB before the acceptor answers. While the session is detached the
+   * stream waits for a carrier.
+   * @throws TunnelError LIMIT, or SESSION_CLOSED
+   */
+  open(json: object): Stream {
+    if (this.#state === 'closed') throw new TunnelError('SESSION_CLOSED', 'the session has ended')
+    if (this.#streams.size >= this.limits.maxStreams) throw this.#tooManyStreams()
+    if (this.#lastStreamId === MAX_STREAM_ID) throw new TunnelError('SESSION_CLOSED', 'stream ids are used up')
+    const stream = new Stream(this, ++this.#lastStreamId, 'initiator')
+    this.#streams.set(stream.id, stream)
+    this.frame(FrameType.OPEN, stream.id, encodeOpen(INITIAL_WINDOW_BYTES, json))
+    return stream
+  }
+
+  /**
+   * Goes live on `route`. An older route is closed first and delivers nothing after this call.
+   * @param peerExpected the peer's `expected`
+   * @param peerMaxInflightBytes the peer's bound
+   * @throws TunnelError DESYNC when the two ends cannot be joined any more
+   */
+  attach(route: Route, peerExpected: number, peerMaxInflightBytes: number): void {
+    this.#route?.close()
+    this.#route = route
+    this.#transition('live', `route ${route.id}`)
+    this.#outbox.attach(route, peerExpected, Math.min(this.limits.maxInflightBytes, peerMaxInflightBytes))
+    this.ping.start()
+  }
+
+  /** The route is gone: streams wait until the next `attach`. */
+  lost(error: TunnelError): void {
+    if (this.#state !== 'live') return
+    this.#leaveRoute()
+    this.#transition('detached', error.code)
+    this.#options.onDetached?.(error)
+  }
+
+  /** Ends the session and resets its streams with `error`. With `tellPeer`, the peer learns that it is final. */
+  close(error: TunnelError, tellPeer = false): void {
+    if (this.#state === 'closed') return
+    if (tellPeer) {
+      const detachment = { final: true, code: error.wire, retryMs: 0, reason: error.message }
+      this.#send(route => encodeDetach(route, detachment))
+    }
+    this.#leaveRoute()
+    this.#transition('closed', error.code)
+    this.#outbox.clear()
+    for (const stream of [...this.#streams.values()]) stream.receiveReset(error)
+    this.#options.onClosed?.(error)
+  }
+
+  /** One message of the route, after ATTACHED. A violation ends the session, never the caller. */
+  message(message: Buffer): void {
+    if (this.#state !== 'live') return
+    try {
+      this.#dispatch(message)
+    } catch (thrown) {
+      this.close(asTunnelError(thrown), true)
+    }
+  }
+
+  /** The carrier has room again. */
+  drain(): void {
+    this.#outbox.drain()
+  }
+
+  // For streams.
+
+  ready(stream: Stream): void {
+    this.#outbox.ready(stream)
+  }
+
+  frame(type: number, stream: number, payload: Buffer | null): void {
+    if (this.#state !== 'closed') this.#outbox.frame(type, stream, payload)
+  }
+
+  ended(stream: Stream): void {
+    this.#streams.delete(stream.id)
+    this.#outbox.remove(stream)
+  }
+
+  #dispatch(message: Buffer): void {
+    switch (kindOf(message)) {
+      case Kind.BATCH:
+        return this.#batch(message)
+      case Kind.ACK:
+        return this.#outbox.acknowledge(decodeAck(message))
+      case Kind.PING: {
+        const nonce = decodePing(message)
+        return this.#send(route => encodePing(Kind.PONG, route, nonce))
+      }
+      case Kind.PONG:
+        return this.ping.pong(decodePing(message))
+      case Kind.DETACH: {
+        const { final, code, reason } = decodeDetach(message)
+        const error = TunnelError.fromWire(code, reason)
+        return final ? this.close(error) : this.lost(error)
+      }
+      default:
+        throw violation(`message kind ${kindOf(message)} on a live session`)
+    }
+  }
+
+  #batch(message: Buffer): void {
+    const { seq, ack } = decodeBatchHeader(message)
+    if (!this.#inbox.accept(seq, message.length)) return
+    this.#outbox.acknowledge(ack)
+    walkFrames(message, (type, id, start, end) => this.#receive(message, type, id, start, end))
+  }
+
+  #receive(batch: Buffer, type: number, id: number, start: number, end: number): void {
+    // A frame before this one, in the same batch, may have ended the session.
+    if (this.#state === 'closed') return
+    if (type === FrameType.OPEN) return this.#opened(id, decodeOpen(batch, start, end))
+    const stream = this.#streams.get(id)
+    if (stream === undefined) {
+      // Frames of a stream that this end has dropped crossed its RESET.
+      if (id <= this.#lastStreamId) return
+      throw violation(`stream ${id} was never opened`)
+    }
+    switch (type) {
+      case FrameType.DATA:
+        return stream.receiveData(batch.subarray(start, end))
+      case FrameType.CREDIT:
+        return stream.receiveCredit(decodeCredit(batch, start))
+      case FrameType.FIN:
+        return stream.receiveFin()
+      case FrameType.OPENED: {
+        const { limit, port } = decodeOpened(batch, start)
+        return stream.receiveOpened(limit, port)
+      }
+      case FrameType.RESET: {
+        const { code, reason } = decodeReset(batch, start, end)
+        return stream.receiveReset(TunnelError.fromWire(code, reason))
+      }
+    }
+  }
+
+  #opened(id: number, open: Open): void {
+    if (this.#options.side === 'initiator') throw violation('OPEN from the acceptor')
+    if (id <= this.#lastStreamId) throw violation(`stream ${id} was opened twice`)
+    this.#lastStreamId = id
+    if (this.#streams.size >= this.limits.maxStreams) {
+      const { wire, message } = this.#tooManyStreams()
+      return this.frame(FrameType.RESET, id, encodeReset(wire, message))
+    }
+    const stream = new Stream(this, id, 'acceptor', open.limit)
+    this.#streams.set(id, stream)
+    this.#options.onOpen?.(stream, open)
+  }
+
+  #tooManyStreams(): TunnelError {
+    return new TunnelError('LIMIT', `${this.limits.maxStreams} connections are open already`)
+  }
+
+  #leaveRoute(): void {
+    this.#route?.close()
+    this.#route = undefined
+    this.#outbox.detach()
+    this.#inbox.stop()
+    this.ping.stop()
+  }
+
+  #send(encode: (route: number) => Buffer): void {
+    if (this.#route !== undefined) this.#route.send(encode(this.#route.id))
+  }
+
+  #transition(to: SessionState, why: string): void {
+    this.#options.trace?.(`${this.#state} -> ${to} (${why})`)
+    this.#state = to
+  }
+}

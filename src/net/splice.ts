@@ -1,0 +1,44 @@
+/**
+ * Joins a TCP socket and a stream until both directions have ended. Bytes flow by Node's own pipe, so back-pressure does
+ * too; half-close is kept both ways, and an abort on one side is an abort on the other, never a silent end.
+ */
+import type { Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
+import { TunnelError } from '../errors.ts'
+
+/**
+ * Both must be `allowHalfOpen` and unread. Resolves when both are closed and never rejects: what went wrong on the stream
+ * is in its `error` event, what went wrong on the socket resets the stream as PEER_RESET.
+ * @param who names the socket's side in that error: `the service`, `the local client`
+ */
+export function splice(socket: Socket, stream: Duplex, who: string): Promise<void> {
+  let failure: Error | undefined
+  socket.on('error', error => {
+    failure = error
+  })
+  stream.on('error', () => socket.resetAndDestroy())
+  stream.on('close', () => {
+    if (!socket.destroyed && !endedInOrder(stream)) socket.resetAndDestroy()
+  })
+  socket.on('close', () => {
+    if (!stream.destroyed && !endedInOrder(socket)) stream.destroy(abortedBy(who, failure))
+  })
+  socket.pipe(stream)
+  stream.pipe(socket)
+  // One of them may have died while the other was being reached.
+  if (stream.destroyed) socket.resetAndDestroy()
+  else if (socket.destroyed) stream.destroy(abortedBy(who, failure))
+  return Promise.all([closed(socket), closed(stream)]).then(() => {})
+}
+
+function abortedBy(who: string, failure: Error | undefined): TunnelError {
+  const code = (failure as NodeJS.ErrnoException | undefined)?.code
+  const why = code === undefined || code === 'ECONNRESET' || code === 'EPIPE' ? '' : ` (${code})`
+  return new TunnelError('PEER_RESET', `${who} aborted the connection${why}`)
+}
+
+const endedInOrder = (side: Duplex): boolean => side.readableEnded && side.writableFinished
+
+function closed(side: Duplex): Promise<void> {
+  return side.closed ? Promise.resolve() : new Promise(resolve => side.once('close', () => resolve()))
+}

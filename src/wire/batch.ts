@@ -1,0 +1,86 @@
+/**
+ * Gathers the frames of one turn of the event loop and encodes them as BATCH messages. Payloads are copied once, when
+ * the message is encoded; until then the caller must not change them.
+ */
+import { FRAME_HEADER_BYTES } from './frame.ts'
+import { BATCH_HEADER_BYTES, Kind, writeHeader } from './message.ts'
+
+/** A batch is sent when this many bytes of frames are gathered; one larger frame makes a batch of its own. */
+export const BATCH_TARGET_BYTES = 64 * 1024
+
+export class BatchBuilder {
+  readonly #types: number[] = []
+  readonly #streams: number[] = []
+  readonly #payloads: (Buffer | null)[] = []
+  /** Frames before this index are encoded already. */
+  #head = 0
+  #bytes = 0
+
+  /** Bytes of gathered frames, headers included. */
+  get bytes(): number {
+    return this.#bytes
+  }
+
+  add(type: number, stream: number, payload: Buffer | null): void {
+    this.#types.push(type)
+    this.#streams.push(stream)
+    this.#payloads.push(payload)
+    this.#bytes += FRAME_HEADER_BYTES + (payload === null ? 0 : payload.length)
+  }
+
+  /** The size of the message that `encode` would make now; 0 when nothing is gathered. */
+  nextBytes(): number {
+    const frames = this.#nextFrames()
+    return frames.end === this.#head ? 0 : BATCH_HEADER_BYTES + frames.bytes
+  }
+
+  /** Encodes the oldest frames, as many as fit BATCH_TARGET_BYTES and at least one. Call only when `nextBytes() > 0`. */
+  encode(route: number, seq: number, ack: number): Buffer {
+    const { end, bytes } = this.#nextFrames()
+    const message = Buffer.allocUnsafe(BATCH_HEADER_BYTES + bytes)
+    writeHeader(message, route, Kind.BATCH, 0)
+    message.writeUIntBE(seq, 6, 6)
+    message.writeUIntBE(ack, 12, 6)
+    let at = BATCH_HEADER_BYTES
+    for (let index = this.#head; index < end; index++) {
+      const payload = this.#payloads[index] ?? null
+      message[at] = this.#types[index] ?? 0
+      message.writeUInt32BE(this.#streams[index] ?? 0, at + 1)
+      message.writeUIntBE(payload === null ? 0 : payload.length, at + 5, 3)
+      at += FRAME_HEADER_BYTES
+      if (payload !== null) {
+        payload.copy(message, at)
+        at += payload.length
+      }
+    }
+    this.#bytes -= bytes
+    this.#drop(end)
+    return message
+  }
+
+  #nextFrames(): { end: number; bytes: number } {
+    const payloads = this.#payloads
+    if (this.#bytes <= BATCH_TARGET_BYTES + FRAME_HEADER_BYTES) return { end: payloads.length, bytes: this.#bytes }
+    let end = this.#head
+    let bytes = 0
+    while (end < payloads.length) {
+      const next = FRAME_HEADER_BYTES + (payloads[end]?.length ?? 0)
+      if (end > this.#head && bytes + next > BATCH_TARGET_BYTES + FRAME_HEADER_BYTES) break
+      bytes += next
+      end++
+    }
+    return { end, bytes }
+  }
+
+  #drop(end: number): void {
+    if (end < this.#payloads.length) {
+      this.#payloads.fill(null, this.#head, end)
+      this.#head = end
+      return
+    }
+    this.#types.length = 0
+    this.#streams.length = 0
+    this.#payloads.length = 0
+    this.#head = 0
+  }
+}
