@@ -185,17 +185,18 @@ test('pretty at debug puts the stack below, indented', () => {
   assert.match(lines[0] ?? '', /^[\d:]{8} error crashed {2}error="boom"\n( {4}at .+\n)+$/)
 })
 
-test('without a writer the lines go to stderr, also when the process ends at once', () => {
+test('without a writer the lines are on stderr at once, even when the process is killed', () => {
   const script = `
+    import fs from 'node:fs'
     import { createLogger } from './src/observe/logger.ts'
+    fs.write = () => {} // What is written later is written never.
     createLogger({ format: 'json', level: 'info' }).info('last words')
-    process.exit(7)`
-  const { status, stdout, stderr } = spawnSync(
+    process.kill(process.pid, 'SIGKILL')`
+  const { signal, stdout, stderr } = spawnSync(
     process.execPath,
     ['--import', 'tsx', '--input-type=module', '-e', script],
-    { cwd: new URL('../../', import.meta.url), encoding: 'utf8' },
+    { cwd: new URL('../../', import.meta.url), encoding: 'utf8', timeout: 20_000 },
   )
-  assert.equal(status, 7, stderr)
-  assert.equal(stdout, '')
+  assert.deepEqual([signal, stdout], ['SIGKILL', ''], stderr)
   assert.equal((JSON.parse(stderr) as { event: string }).event, 'last words')
 })

@@ -24,6 +24,7 @@ export function formatRate(bytesPerSecond: number): string {
 /** A span that is measured: `0.31 ms`, `2.4 ms`, `23 ms`, `3.2 s`, `45 s`, then as `formatElapsed`. */
 export function formatMs(ms: number): string {
   const value = Math.max(0, ms || 0)
+  if (value < 0.005) return '0 ms'
   if (value < 999.5) return `${value.toFixed(value < 0.995 ? 2 : value < 9.95 ? 1 : 0)} ms`
   const seconds = value / 1000
   if (seconds < 59.5) return `${seconds.toFixed(seconds < 9.95 ? 1 : 0)} s`

@@ -99,7 +99,7 @@ test('the ping row holds what is known, and the agent leg is never negative', ()
   const last = (ping: ConnectSnapshot['ping']) => linesOf(snapshotOf({ ping })).at(-1)
   assert.equal(last({ recentMs: [] }), 'ping -')
   assert.equal(last({ recentMs: [5], nowMs: 5 }), 'ping 5.0 ms  ▁')
-  assert.equal(last({ recentMs: [], nowMs: 5, gatewayMs: 7 }), 'ping 5.0 ms  gateway 7.0 ms · agent 0.00 ms')
+  assert.equal(last({ recentMs: [], nowMs: 5, gatewayMs: 7 }), 'ping 5.0 ms  gateway 7.0 ms · agent 0 ms')
   assert.equal(last({ recentMs: [], nowMs: 5, p50Ms: 5, p99Ms: 2300 }), 'ping 5.0 ms  p50 5.0  p99 2.3 s')
 })
 
