@@ -42,16 +42,13 @@ export const tunnelctl = (): Contender => ({
       await agent.line('stderr', 'event "registered"', line => event(line, 'registered'))
 
       const connect = start('connect', [
-        ...['--gateway', url, '--token-file', connectToken, '-o', 'json'],
+        ...['--gateway', url, '--token-file', connectToken],
         ...names(services).map(name => `127.0.0.1:0:${target(name)}`),
       ])
       const ports: Record<string, number> = {}
       for (const name of names(services)) {
-        const local = await connect.line('stdout', `event "forwarding" of ${target(name)}`, line => {
-          const forwarding = event(line, 'forwarding')
-          return forwarding?.target === target(name) ? text(forwarding.local) : undefined
-        })
-        ports[name] = Number(local.slice(local.lastIndexOf(':') + 1))
+        const wanted = `the line that ends in "-> ${target(name)}"`
+        ports[name] = await connect.line('stdout', wanted, line => forwardedPort(line, target(name)))
       }
       return ports
     }),
@@ -95,6 +92,12 @@ async function run(args: readonly string[]): Promise<string> {
 
 const names = (services: Ports): ServiceName[] => Object.keys(services) as ServiceName[]
 const target = (name: ServiceName): string => `${name}/bench:${targetPorts[name]}`
+
+/** The port in `Forwarding from 127.0.0.1:5432 -> db/prod:5432`; undefined when the line is about another target. */
+function forwardedPort(line: string, to: string): number | undefined {
+  const [, port, forwarded] = /^Forwarding from \S+:(\d+) -> (\S+)$/.exec(line) ?? []
+  return forwarded === to ? Number(port) : undefined
+}
 
 /** The line as an event of that name; undefined when it is another one, or no JSON. */
 function event(line: string, name: string): Record<string, unknown> | undefined {

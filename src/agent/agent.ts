@@ -32,6 +32,9 @@ export interface AgentOptions {
   readonly limits?: SessionLimits
 }
 
+/** One for all: making an error, with its stack, for every stream that ends would cost more than the stream. */
+const GONE = new TunnelError('GONE', 'the stream was closed before the service answered')
+
 /** An agent that loses its place to another process this often, within the time below, gives way to it. */
 const MAX_SUPERSEDED = 3
 const SUPERSEDED_WITHIN_MS = 60_000
@@ -162,13 +165,15 @@ export class Agent {
   async #serve(stream: Stream, open: Open, subject: string): Promise<void> {
     const gone = new AbortController()
     setMaxListeners(0, gone.signal)
-    stream.once('close', () => gone.abort())
+    const leave = () => gone.abort(GONE)
+    stream.once('close', leave)
     let described = 'malformed'
     try {
       const target = targetFromJson(open.json)
       described = formatTarget(target)
       if (open.verdict !== Verdict.ALLOWED) throw new TunnelError('DENIED', `the token does not allow ${described}`)
       const { socket, port } = await this.#options.dialer.dial(target, gone.signal)
+      stream.off('close', leave)
       this.#totals.opened++
       stream.accept(port)
       await splice(socket, stream, 'the service')

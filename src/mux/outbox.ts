@@ -11,6 +11,7 @@ import { HIGH_WATER_BYTES } from '../carrier/carrier.ts'
 import type { Clock } from '../clock.ts'
 import { TunnelError } from '../errors.ts'
 import { BATCH_TARGET_BYTES, BatchBuilder } from '../wire/batch.ts'
+import { FrameType } from '../wire/frame.ts'
 import { setRoute } from '../wire/message.ts'
 import { ReplayBuffer } from './replay.ts'
 import type { Route } from './route.ts'
@@ -74,7 +75,7 @@ export class Outbox {
     if (this.#builder.bytes >= BATCH_TARGET_BYTES) return this.#flush()
     if (this.#flushDeferred) return
     this.#flushDeferred = true
-    this.#clock.defer(this.#deferredFlush)
+    this.#clock.defer(type === FrameType.OPEN ? this.#oneMoreTurn : this.#deferredFlush)
   }
 
   /** `sender` has data and credit; it is served in its turn. */
@@ -101,6 +102,11 @@ export class Outbox {
     this.#flush()
     this.#scheduler.pump()
     this.#wantDrain()
+  }
+
+  /** The first bytes of a new connection are read in the turn after it was accepted: let them leave with their OPEN. */
+  readonly #oneMoreTurn = (): void => {
+    this.#clock.defer(this.#deferredFlush)
   }
 
   readonly #deferredFlush = (): void => {

@@ -1,0 +1,116 @@
+/** Services and clients of a tunnel, in the test's own process: plain sockets, half-open where a test wants to see halves. */
+import { once } from 'node:events'
+import { connect, createServer, type Socket } from 'node:net'
+import { PATIENCE_MS } from './processes.ts'
+import type { Scope } from './tunnel.ts'
+
+/** A service on a free port of loopback. Its sockets keep both halves apart; nothing that fails on one ends the test. */
+export async function serve(scope: Scope, onSocket: (socket: Socket) => void): Promise<number> {
+  const sockets = new Set<Socket>()
+  const server = createServer({ allowHalfOpen: true, noDelay: true }, socket => {
+    sockets.add(socket)
+    socket.on('error', () => {})
+    socket.on('close', () => sockets.delete(socket))
+    onSocket(socket)
+  })
+  server.listen({ port: 0, host: '127.0.0.1', backlog: 4_096 })
+  await once(server, 'listening')
+  scope.after(() => {
+    server.close()
+    for (const socket of sockets) socket.destroy()
+  })
+  const address = server.address()
+  if (typeof address !== 'object' || address === null) throw new Error('no address')
+  return address.port
+}
+
+export const serveEcho = (scope: Scope): Promise<number> => serve(scope, socket => socket.pipe(socket))
+
+/** A port of loopback where nobody listens. */
+export async function deadPort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const address = server.address()
+  await new Promise(resolve => server.close(resolve))
+  if (typeof address !== 'object' || address === null) throw new Error('no address')
+  return address.port
+}
+
+/** A connected socket that keeps both halves apart. */
+export async function dial(port: number): Promise<Socket> {
+  const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true, noDelay: true })
+  socket.on('error', () => {})
+  await within(once(socket, 'connect'), `connection to port ${port}`)
+  return socket
+}
+
+/** Everything up to the other side's end. Rejects when the connection is reset before. */
+export function readAll(socket: Socket): Promise<Buffer> {
+  const chunks: Buffer[] = []
+  socket.on('data', chunk => chunks.push(chunk))
+  const ended = new Promise<Buffer>((resolve, reject) => {
+    socket.once('end', () => resolve(Buffer.concat(chunks)))
+    socket.once('error', reject)
+    socket.once('close', () => reject(new Error('closed without an end')))
+  })
+  return within(ended, 'end of the stream')
+}
+
+/** The next `bytes` bytes. The socket must not be read by anybody else. */
+export async function readExactly(socket: Socket, bytes: number): Promise<Buffer> {
+  const deadline = AbortSignal.timeout(PATIENCE_MS)
+  for (;;) {
+    const chunk: Buffer | null = socket.read(bytes)
+    if (chunk !== null && chunk.length === bytes) return chunk
+    if (chunk !== null) throw new Error(`the stream ended after ${chunk.length} of ${bytes} bytes`)
+    if (socket.readableEnded || socket.destroyed) throw new Error(`the stream ended before ${bytes} bytes`)
+    await once(socket, 'readable', { signal: deadline })
+  }
+}
+
+/** Sends `text` to an echo and resolves when it came back whole. */
+export async function echoed(socket: Socket, text: string): Promise<void> {
+  socket.write(text)
+  const answer = await readExactly(socket, Buffer.byteLength(text))
+  if (answer.toString() !== text) throw new Error(`sent ${text}, got ${answer.toString()}`)
+}
+
+/** How the connection ended: the errno of the reset, or `in order`. */
+export function outcome(socket: Socket): Promise<string> {
+  socket.resume()
+  const ended = new Promise<string>(resolve => {
+    let why = 'in order'
+    socket.once('error', (error: NodeJS.ErrnoException) => {
+      why = error.code ?? error.message
+    })
+    if (socket.closed) resolve(why)
+    else socket.once('close', () => resolve(why))
+  })
+  return within(ended, 'end of the connection')
+}
+
+/** `promise`, or a failure that names what did not happen in time. */
+export async function within<T>(promise: Promise<T>, what: string, ms = PATIENCE_MS): Promise<T> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`no ${what} within ${ms} ms`)), ms)
+  })
+  try {
+    return await Promise.race([promise, late])
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+/** Bytes that are different at every offset that matters, made without cost: a block with its number in front. */
+export function* pattern(totalBytes: number, seed = 0): Generator<Buffer> {
+  const size = 64 * 1024
+  for (let at = 0, block = 0; at < totalBytes; at += size, block++) {
+    const bytes = Buffer.alloc(Math.min(size, totalBytes - at), (block + seed) & 0xff)
+    for (let offset = 0; offset + 8 <= bytes.length; offset += 1024) {
+      bytes.writeUInt32BE(seed, offset)
+      bytes.writeUInt32BE((at + offset) / 1024, offset + 4)
+    }
+    yield bytes
+  }
+}
