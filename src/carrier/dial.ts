@@ -4,7 +4,8 @@ import type { IncomingMessage } from 'node:http'
 import { isIP } from 'node:net'
 import { WebSocket } from 'ws'
 import type { Clock } from '../clock.ts'
-import { TunnelError } from '../errors.ts'
+import { TunnelError, type TunnelErrorOptions } from '../errors.ts'
+import { explainFileError } from '../net/smallfile.ts'
 import { SUBPROTOCOL } from '../wire/message.ts'
 import type { Carrier } from './carrier.ts'
 import { WebSocketCarrier, websocketOptions, zeroMask } from './websocket.ts'
@@ -97,14 +98,17 @@ export function dialGateway(options: DialOptions): Promise<Carrier> {
 const isLoopback = (host: string): boolean =>
   host === 'localhost' || host === '[::1]' || (isIP(host) === 4 && host.startsWith('127.'))
 
-function readCa(file: string): Buffer {
+function readCa(file: string): string {
+  const hint = 'give the PEM file of the authority with --ca-file'
+  let text: string
   try {
-    return readFileSync(file)
+    text = readFileSync(file, 'utf8')
   } catch (cause) {
-    throw new TunnelError('USAGE', `cannot read the CA file ${file}: ${(cause as NodeJS.ErrnoException).code}`, {
-      cause,
-    })
+    throw new TunnelError('USAGE', `cannot read the CA file ${file}: ${explainFileError(cause)}`, { cause, hint })
   }
+  // TLS would pass over anything else in silence, and then know no authority at all.
+  if (text.includes('-----BEGIN CERTIFICATE-----')) return text
+  throw new TunnelError('USAGE', `the CA file ${file} holds no certificate`, { hint })
 }
 
 /** The gateway, or whatever answers in its place, has answered with an HTTP status. */
@@ -159,12 +163,15 @@ function explain(url: URL, error: NodeJS.ErrnoException): TunnelError {
       cause: error,
     })
   }
-  return unreachable(url, reasons.get(code) ?? (code || error.message), error)
+  if (code === 'ECONNRESET') {
+    const scheme = url.protocol === 'wss:' ? 'without TLS there, write ws://' : 'with TLS there, write wss://'
+    return unreachable(url, 'it closed the connection', { cause: error, hint: `check the URL of --gateway: ${scheme}` })
+  }
+  return unreachable(url, reasons.get(code) ?? (code || error.message), { cause: error })
 }
 
 const reasons = new Map([
   ['ECONNREFUSED', 'it refused the connection'],
-  ['ECONNRESET', 'it closed the connection'],
   ['ENOTFOUND', 'its name does not resolve'],
   ['EAI_AGAIN', 'its name cannot be resolved now'],
   ['ETIMEDOUT', 'it did not answer'],
@@ -183,6 +190,6 @@ const tlsReasons = new Map([
   ['ERR_SSL_WRONG_VERSION_NUMBER', 'it does not speak TLS there'],
 ])
 
-function unreachable(url: URL, why: string, cause?: unknown): TunnelError {
-  return new TunnelError('GATEWAY_UNREACHABLE', `cannot reach the gateway at ${url.host}: ${why}`, { cause })
+function unreachable(url: URL, why: string, options?: TunnelErrorOptions): TunnelError {
+  return new TunnelError('GATEWAY_UNREACHABLE', `cannot reach the gateway at ${url.host}: ${why}`, options)
 }

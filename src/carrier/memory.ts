@@ -20,6 +20,9 @@ export interface MemoryLink {
   cut(): void
   /** From now on nothing arrives in either direction, and nobody is told. */
   blackhole(): void
+  /** Nothing arrives until `thaw`; then everything does, in order: a network that was away, or a process that stood still. */
+  freeze(): void
+  thaw(): void
 }
 
 export function memoryLink(options: MemoryLinkOptions): MemoryLink {
@@ -38,6 +41,14 @@ export function memoryLink(options: MemoryLinkOptions): MemoryLink {
       a.swallow()
       b.swallow()
     },
+    freeze() {
+      a.freeze()
+      b.freeze()
+    },
+    thaw() {
+      a.thaw()
+      b.thaw()
+    },
   }
 }
 
@@ -52,6 +63,8 @@ export class MemoryCarrier implements Carrier {
   /** What arrived before `start`: bounded by what the peer sends before it hears an answer. */
   #early: (Buffer | CarrierEnd)[] = []
   #swallowing = false
+  /** What would have left while frozen. */
+  #frozen: (() => void)[] | undefined
   #full = false
 
   constructor(options: MemoryLinkOptions) {
@@ -67,6 +80,16 @@ export class MemoryCarrier implements Carrier {
     this.#swallowing = true
   }
 
+  freeze(): void {
+    this.#frozen ??= []
+  }
+
+  thaw(): void {
+    const frozen = this.#frozen ?? []
+    this.#frozen = undefined
+    for (const task of frozen) task()
+  }
+
   start(handler: CarrierHandler): void {
     this.#handler = handler
     const early = this.#early
@@ -78,11 +101,11 @@ export class MemoryCarrier implements Carrier {
     if (this.#state !== 'open') return
     this.bufferedBytes += message.length
     if (this.bufferedBytes >= HIGH_WATER_BYTES) this.#full = true
-    // The peer owns what it receives and may rewrite it, as over a real wire.
-    const copy = Buffer.from(message)
     this.#later(() => {
-      this.bufferedBytes -= copy.length
-      if (!this.#swallowing && this.#state !== 'ended') this.#peer?.arrive(copy)
+      this.bufferedBytes -= message.length
+      // The peer owns what it receives and may rewrite it. Copied this late, so that a sender who changes what is queued
+      // is found out, as over a real wire.
+      if (!this.#swallowing && this.#state !== 'ended') this.#peer?.arrive(Buffer.from(message))
       if (this.#full && this.bufferedBytes < LOW_WATER_BYTES && this.#state === 'open') {
         this.#full = false
         this.#handler?.drain()
@@ -100,12 +123,20 @@ export class MemoryCarrier implements Carrier {
   }
 
   terminate(): void {
+    if (this.#state === 'ended') return
+    this.#later(() => {
+      if (!this.#swallowing) this.#peer?.arrive({ code: 1006, reason: '' })
+    })
     this.#end({ code: 1006, reason: '' })
   }
 
   #later(task: () => void): void {
-    if (this.#latencyMs === 0) this.#clock.defer(task)
-    else this.#clock.after(this.#latencyMs, task)
+    const leave = () => {
+      if (this.#frozen === undefined) task()
+      else this.#frozen.push(task)
+    }
+    if (this.#latencyMs === 0) this.#clock.defer(leave)
+    else this.#clock.after(this.#latencyMs, leave)
   }
 
   /** For the joined carrier only. */

@@ -5,7 +5,7 @@
 import type { ClientOptions, ServerOptions, WebSocket } from 'ws'
 import type { Clock } from '../clock.ts'
 import { TunnelError } from '../errors.ts'
-import { MAX_MESSAGE_BYTES } from '../wire/message.ts'
+import { MAX_MESSAGE_BYTES, truncateUtf8 } from '../wire/message.ts'
 import { type Carrier, type CarrierEnd, type CarrierHandler, HIGH_WATER_BYTES, LOW_WATER_BYTES } from './carrier.ts'
 
 /**
@@ -37,6 +37,8 @@ export interface HeartbeatOptions {
 
 export const defaultHeartbeat: HeartbeatOptions = { intervalMs: 15_000, deadMs: 40_000 }
 
+/** RFC 6455, 5.5: a control frame holds 125 bytes, the code takes two. `ws` throws above it. */
+const MAX_CLOSE_REASON_BYTES = 123
 /** A peer may ping this often; faster than that is a flood. */
 const MIN_PING_GAP_MS = 1_000
 const MAX_EARLY_PINGS = 20
@@ -76,6 +78,7 @@ export class WebSocketCarrier implements Carrier {
     this.#handler = handler
     if (this.#end !== undefined) return handler.closed(this.#end)
     this.#socket.on('message', (data, isBinary) => {
+      if (this.#end !== undefined) return
       this.#lastHeardAt = this.#clock.now()
       if (isBinary) handler.message(data as Buffer)
       else this.close(1003, 'text messages are not spoken here')
@@ -95,7 +98,7 @@ export class WebSocketCarrier implements Carrier {
 
   close(code: number, reason: string): void {
     if (this.#end !== undefined) return
-    this.#socket.close(code, reason.slice(0, 120))
+    this.#socket.close(code, truncateUtf8(reason, MAX_CLOSE_REASON_BYTES))
   }
 
   terminate(): void {

@@ -5,6 +5,7 @@ import { dialGateway, parseGatewayUrl } from '../carrier/dial.ts'
 import { systemClock } from '../clock.ts'
 import { TunnelError } from '../errors.ts'
 import type { Role } from '../net/claims.ts'
+import { formatDuration, parseDuration } from '../net/duration.ts'
 import { readToken } from '../token/secret.ts'
 import type { Io } from './io.ts'
 
@@ -21,6 +22,21 @@ export function repeated(flags: string, description: string): Option {
     ...value.split(',').map(part => part.trim()),
   ]
   return option(flags, description).argParser(collect)
+}
+
+/** What a timer of Node takes; above it, it would fire at once. */
+const MAX_TIMER_MS = 2 ** 31 - 1
+
+/**
+ * The value of a duration flag that ends up in a timer.
+ * @throws TunnelError USAGE
+ */
+export function timerFlag(flag: string, text: string, leastMs = 1): number {
+  const ms = parseDuration(text)
+  if (ms >= leastMs && ms <= MAX_TIMER_MS) return ms
+  throw new TunnelError('USAGE', `${flag} ${text} is out of range`, {
+    hint: `give something from ${formatDuration(leastMs)} to ${formatDuration(MAX_TIMER_MS)}`,
+  })
 }
 
 export interface GatewayFlags {

@@ -1,7 +1,8 @@
 /** How a long-running command ends: by a signal, or with the npx that started it. */
+import { constants } from 'node:os'
 
 export interface Shutdown {
-  /** Aborts at the first SIGINT or SIGTERM. */
+  /** Aborts at the first SIGINT, SIGTERM or SIGHUP. */
   readonly signal: AbortSignal
   /** True once a signal has asked for the end. */
   readonly interrupted: () => boolean
@@ -11,22 +12,23 @@ export interface Shutdown {
 
 const PARENT_POLL_MS = 1_000
 
+/** SIGHUP comes from a closed terminal, and from ssh, which ends its ProxyCommand with it. */
+const endings = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
+
 /** The first signal asks for an orderly end; the second ends the process at once with 128 + its number. */
 export function shutdownOnSignals(): Shutdown {
   const controller = new AbortController()
   const ask = (name: NodeJS.Signals) => {
-    if (controller.signal.aborted) process.exit(name === 'SIGINT' ? 130 : 143)
+    if (controller.signal.aborted) process.exit(128 + constants.signals[name])
     controller.abort(name)
   }
-  process.on('SIGINT', ask)
-  process.on('SIGTERM', ask)
+  for (const name of endings) process.on(name, ask)
   const stopPolling = endWithNpx(() => ask('SIGTERM'))
   return {
     signal: controller.signal,
     interrupted: () => controller.signal.aborted,
     release() {
-      process.off('SIGINT', ask)
-      process.off('SIGTERM', ask)
+      for (const name of endings) process.off(name, ask)
       stopPolling()
     },
   }

@@ -80,7 +80,10 @@ export class Uplink {
 
   /** Resolves when the next ping is answered, or after `atMostMs`. */
   async nextPing(atMostMs: number): Promise<void> {
-    await Promise.race([this.#initiator?.session.ping.next(), delay(this.#options.clock, atMostMs)])
+    const answered = new AbortController()
+    await Promise.race([this.#initiator?.session.ping.next(), delay(this.#options.clock, atMostMs, answered.signal)])
+    // A timer left behind would keep the process that long after its work is done.
+    answered.abort()
   }
 
   /** Round-trip time to the gateway alone. */
@@ -184,6 +187,7 @@ export class Uplink {
         this.#attached(agent)
         await Promise.race([link.ended, detached])
       } catch (thrown) {
+        if (signal.aborted) return
         const error = asTunnelError(thrown)
         this.#giveUpOn(error)
         const delayMs = backoffMs(attempt, random())
@@ -226,7 +230,8 @@ export class Uplink {
         // A later stream belongs to a new session; compare, for a newer one may be there already.
         if (this.#initiator === initiator) this.#initiator = this.#newSession(agent)
         this.#detached(error)
-        this.#options.events.sessionLost(error)
+        // Otherwise it is thrown out of `run`, and told once.
+        if (!this.#isFatal(error)) this.#options.events.sessionLost(error)
       },
     })
     return initiator
@@ -254,7 +259,11 @@ export class Uplink {
   }
 
   #giveUpOn(error: TunnelError): void {
-    if (!this.#everConnected || hopeless.has(error.code)) throw error
+    if (this.#isFatal(error)) throw error
+  }
+
+  #isFatal({ code }: TunnelError): boolean {
+    return !this.#everConnected || hopeless.has(code)
   }
 }
 

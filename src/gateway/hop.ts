@@ -79,6 +79,13 @@ export class Hop {
     this.principal = principal
   }
 
+  /** Legs, and what is left of retired ones that still have something to send. */
+  get heldLegs(): number {
+    let held = this.legs.size
+    for (const leg of this.#waiting) if (this.legs.get(leg.route) !== leg) held++
+    return held
+  }
+
   /** A leg on a route that the other side of the carrier has chosen. */
   addLeg(route: number): Leg {
     const leg = new Leg(this, route)

@@ -37,6 +37,8 @@ export interface RelayEvents {
 
 /** Sessions that one connect carrier may have attached at a time. */
 const MAX_LEGS_PER_CLIENT = 16
+/** The relay forwards only up to HIGH_WATER_BYTES; more is answers of the gateway's own that nobody reads. */
+const MAX_UNREAD_BYTES = 1024 * 1024
 
 export class Relay {
   readonly registry = new Registry()
@@ -72,14 +74,18 @@ export class Relay {
     if (!this.#hops.delete(hop)) return
     const agent = hop.principal.role === 'agent'
     for (const name of hop.principal.agents) if (agent) this.registry.unregister(name, hop)
-    const why = agent
-      ? new TunnelError('AGENT_UNAVAILABLE', 'the agent has lost its connection to the gateway')
-      : new TunnelError('ROUTE_LOST', 'the client has lost its connection to the gateway')
+    // Not AGENT_UNAVAILABLE, which says that the agent has not seen the ATTACH.
+    const why = new TunnelError(
+      'ROUTE_LOST',
+      `the ${agent ? 'agent' : 'client'} has lost its connection to the gateway`,
+    )
     for (const leg of [...hop.legs.values()]) this.#unpair(leg, why)
   }
 
   /** One message from `hop`. Never throws: a violation closes the carrier. */
   message(hop: Hop, message: Buffer): void {
+    // A carrier that is being closed still delivers what was under way.
+    if (!this.#hops.has(hop)) return
     try {
       hop.receivedBytes += message.length
       checkHeader(message)
@@ -142,8 +148,9 @@ export class Relay {
     const route = routeOf(message)
     if (hop.legs.has(route)) throw violation(`route ${route} is attached already`)
     const { json, ...attachment } = decodeAttachment(message)
+    if (hop.carrier.bufferedBytes > MAX_UNREAD_BYTES) throw new TunnelError('LIMIT', 'answers are not read')
     try {
-      if (hop.legs.size >= MAX_LEGS_PER_CLIENT) throw new TunnelError('LIMIT', `${hop.legs.size} sessions are attached`)
+      if (hop.heldLegs >= MAX_LEGS_PER_CLIENT) throw new TunnelError('LIMIT', `${hop.heldLegs} sessions are attached`)
       const agent = this.#agentFor(hop, json.agent)
       const near = hop.addLeg(route)
       const far = agent.openLeg()

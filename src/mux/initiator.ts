@@ -32,12 +32,21 @@ const ATTACH_TIMEOUT_MS = 10_000
  */
 type Knowledge = 'unknown to the agent' | 'perhaps known' | 'known'
 
+/** One ATTACH that waits for its answer. */
+interface Attempt {
+  readonly epoch: number
+  readonly sessionId: Buffer
+  readonly before: Knowledge
+}
+
 export class Initiator {
   readonly session: Session
   readonly #options: InitiatorOptions
-  readonly #sessionId: Buffer
-  readonly #key: Buffer
+  #sessionId: Buffer
+  #key: Buffer
   #epoch = 0
+  /** The highest that was answered: an older answer may come later, over another carrier. */
+  #attachedEpoch = 0
   #knowledge: Knowledge = 'unknown to the agent'
 
   constructor(options: InitiatorOptions) {
@@ -54,8 +63,8 @@ export class Initiator {
    */
   attach(link: Link): Promise<void> {
     const { session } = this
-    const epoch = ++this.#epoch
     const before = this.#knowledge
+    const attempt: Attempt = { epoch: ++this.#epoch, sessionId: this.#sessionId, before }
     return new Promise((resolve, reject) => {
       let answered = false
       const settle = (error?: TunnelError) => {
@@ -65,21 +74,25 @@ export class Initiator {
         route.close()
         reject(error)
       }
+      const abandon = (error: TunnelError) => {
+        route.send(detachWith(error, route.id))
+        settle(error)
+      }
       const timeoutMs = this.#options.attachTimeoutMs ?? ATTACH_TIMEOUT_MS
       const cancel = session.clock.after(timeoutMs, () => {
-        settle(new TunnelError('AGENT_UNAVAILABLE', `the agent did not answer within ${timeoutMs / 1000} s`))
+        abandon(new TunnelError('AGENT_UNAVAILABLE', `the agent did not answer within ${timeoutMs / 1000} s`))
       })
       const route = link.openRoute({
         message: message => {
           if (answered) return session.message(message)
-          const refusal = this.#answer(message, route, epoch, before)
+          const refusal = this.#answer(message, route, attempt)
           if (refusal !== 'ignored') settle(refusal)
         },
         drain: () => session.drain(),
         lost: error => (answered ? session.lost(error) : settle(error)),
       })
       this.#knowledge = before === 'known' ? 'known' : 'perhaps known'
-      route.send(this.#attachMessage(route.id, epoch, before))
+      route.send(this.#attachMessage(route.id, attempt))
     })
   }
 
@@ -88,28 +101,32 @@ export class Initiator {
     this.session.close(error, true)
   }
 
-  #attachMessage(route: number, epoch: number, knowledge: Knowledge): Buffer {
+  #attachMessage(route: number, { epoch, sessionId, before }: Attempt): Buffer {
     const credential =
-      knowledge === 'unknown to the agent'
+      before === 'unknown to the agent'
         ? { key: this.#key.toString('base64url') }
-        : { proof: resumeProof(this.#key, this.#sessionId, epoch).toString('base64url') }
+        : { proof: resumeProof(this.#key, sessionId, epoch).toString('base64url') }
     const { maxInflightBytes } = this.session.limits
     return encodeAttachment(Kind.ATTACH, route, {
       epoch,
-      sessionId: this.#sessionId,
+      sessionId,
       expected: this.session.expected,
       json: { agent: this.#options.agent, maxInflight: maxInflightBytes, ...credential },
     })
   }
 
   /** The first message on the new route. Returns why the session is not attached, or undefined when it is. */
-  #answer(message: Buffer, route: Route, epoch: number, before: Knowledge): TunnelError | undefined | 'ignored' {
+  #answer(message: Buffer, route: Route, attempt: Attempt): TunnelError | undefined | 'ignored' {
+    const { epoch, before } = attempt
     try {
       switch (kindOf(message)) {
         case Kind.ATTACHED: {
           const { epoch: answered, sessionId, expected, json } = decodeAttachment(message)
-          if (answered !== epoch || !sessionId.equals(this.#sessionId))
+          if (answered !== epoch || !sessionId.equals(attempt.sessionId))
             throw violation('ATTACHED answers another ATTACH')
+          if (this.session.state === 'closed' || attempt.sessionId !== this.#sessionId) return this.#endAtAgent(route)
+          if (epoch < this.#attachedEpoch) return new TunnelError('STALE_EPOCH', 'a newer carrier was attached first')
+          this.#attachedEpoch = epoch
           this.#knowledge = 'known'
           this.session.attach(route, expected, inflightOf(json))
           return undefined
@@ -119,6 +136,7 @@ export class Initiator {
           const { code: name, message: text } = TunnelError.fromWire(code, reason)
           const error = new TunnelError(name, text, { retryable: !final })
           if (refusedBeforeAgent.has(name)) this.#knowledge = before
+          else if (name === 'NOT_FOUND' && this.#knowledge !== 'known') return this.#startOver(attempt)
           else if (final) this.session.close(error)
           return error
         }
@@ -130,6 +148,26 @@ export class Initiator {
       this.session.close(error, true)
       return error
     }
+  }
+
+  /**
+   * The agent never saw the first ATTACH. Nothing was sent on the session yet, for it was never attached, so it can be
+   * created under a new name; the old one might still reach the agent.
+   */
+  #startOver(attempt: Attempt): TunnelError {
+    if (attempt.sessionId === this.#sessionId) {
+      this.#sessionId = this.#options.randomBytes(SESSION_ID_BYTES)
+      this.#key = this.#options.randomBytes(KEY_BYTES)
+      this.#knowledge = 'unknown to the agent'
+    }
+    return new TunnelError('NOT_FOUND', 'the session did not reach the agent', { retryable: true })
+  }
+
+  /** The agent has attached what this side has given up meanwhile. */
+  #endAtAgent(route: Route): TunnelError {
+    const error = new TunnelError('SESSION_CLOSED', 'the session has ended', { retryable: false })
+    route.send(detachWith(error, route.id))
+    return error
   }
 }
 

@@ -34,6 +34,7 @@ export class Link {
   /** Routes that wait for the carrier, in the order in which they will be served. */
   readonly #thirsty = new Set<number>()
   #nextRoute = 1
+  #endedWith: TunnelError | undefined
   #welcome: Welcome | undefined
   #greeted: (welcome: Welcome) => void = () => {}
   #resolveEnded: (error: TunnelError) => void = () => {}
@@ -91,9 +92,14 @@ export class Link {
     return this.route(this.#nextRoute++, handler)
   }
 
-  /** The route with this id, which the gateway has chosen. A handler it had before is forgotten. */
+  /**
+   * The route with this id, which the gateway has chosen. A handler it had before is forgotten. On a carrier that has ended
+   * the route is lost in the next turn.
+   */
   route(id: number, handler: RouteHandler): Route {
     this.#routes.set(id, handler)
+    const ended = this.#endedWith
+    if (ended !== undefined) this.#options.clock.defer(() => this.#lose(ended))
     const carrier = this.#carrier
     return {
       id,
@@ -169,10 +175,15 @@ export class Link {
   }
 
   #finish(error: TunnelError): void {
+    this.#endedWith ??= error
+    this.#lose(error)
+    this.#resolveEnded(error)
+  }
+
+  #lose(error: TunnelError): void {
     const handlers = [...this.#routes.values()]
     this.#routes.clear()
     this.#thirsty.clear()
     for (const handler of handlers) handler.lost(error)
-    this.#resolveEnded(error)
   }
 }

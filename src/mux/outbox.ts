@@ -19,6 +19,11 @@ import { Scheduler, type Sender } from './scheduler.ts'
 
 /** Data leaves this much of maxInflight to control frames, so that a full buffer never holds back credit. */
 const CONTROL_RESERVE_BYTES = 2 * BATCH_TARGET_BYTES
+/**
+ * Data waits, and gathers, while this many batches are kept: tiny ones cost more than their bytes, and the relay's queue is
+ * bounded in messages too.
+ */
+const MAX_KEPT_BATCHES = 8_192
 
 export class Outbox {
   readonly #clock: Clock
@@ -41,6 +46,11 @@ export class Outbox {
   /** Bytes kept for a resume. */
   get keptBytes(): number {
     return this.#replay.bytes
+  }
+
+  /** Bytes of frames that wait for the end of the turn, for room among the kept ones, or for a route. */
+  get gatheredBytes(): number {
+    return this.#builder.bytes
   }
 
   /**
@@ -97,6 +107,11 @@ export class Outbox {
     this.#wantDrain()
   }
 
+  /** Sends what is gathered now, as far as I2 allows, without waiting for the end of the turn. */
+  flush(): void {
+    this.#flush()
+  }
+
   /** The carrier has room again. */
   drain(): void {
     this.#flush()
@@ -142,6 +157,7 @@ export class Outbox {
 
   #maySendData(): boolean {
     if (this.#route === undefined || this.#cursor < this.#replay.nextSeq) return false
+    if (this.#replay.batches >= MAX_KEPT_BATCHES) return false
     const gathered = this.#builder.bytes
     if (this.#route.bufferedBytes + gathered >= HIGH_WATER_BYTES) return false
     return this.#replay.bytes + gathered < this.#maxInflightBytes - CONTROL_RESERVE_BYTES

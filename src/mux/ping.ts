@@ -6,8 +6,10 @@ import type { Clock } from '../clock.ts'
 
 /** Samples kept for the percentiles. */
 const HISTORY = 120
-/** Weight of a new sample in the smoothed round-trip time (RFC 6298, 2.3). */
-const SMOOTHING = 1 / 8
+/** How many of the latest samples the base round-trip time is the least of. */
+const BASE_SAMPLES = 12
+/** The first ping of a process meets cold code; the second follows soon, so that the base is right early. */
+const SECOND_AFTER_MS = 250
 
 export interface PingStatistics {
   readonly nowMs: number
@@ -24,7 +26,7 @@ export class Ping {
   #nonce = 0
   #sentAt = 0
   #awaiting = false
-  #smoothedMs: number | undefined
+  #baseMs: number | undefined
   #samples: number[] = []
   #cancel: (() => void) | undefined
   #waiters: (() => void)[] = []
@@ -36,9 +38,12 @@ export class Ping {
     this.#send = options.send
   }
 
-  /** Smoothed round-trip time, undefined until the first answer. */
-  get rttMs(): number | undefined {
-    return this.#smoothedMs
+  /**
+   * Round-trip time of the path itself, without the queues that our own data builds: the least of the latest samples.
+   * Undefined until the first answer. A window that grew by a time measured under load would feed its own growth.
+   */
+  get baseMs(): number | undefined {
+    return this.#baseMs
   }
 
   get statistics(): PingStatistics | undefined {
@@ -53,6 +58,8 @@ export class Ping {
   start(): void {
     this.stop()
     this.#beat()
+    this.#cancel?.()
+    this.#cancel = this.#clock.after(Math.min(SECOND_AFTER_MS, this.#intervalMs), this.#beat)
   }
 
   stop(): void {
@@ -78,8 +85,8 @@ export class Ping {
     if (!this.#awaiting || nonce !== this.#nonce) return
     this.#awaiting = false
     const ms = this.#clock.now() - this.#sentAt
-    this.#smoothedMs = this.#smoothedMs === undefined ? ms : this.#smoothedMs + (ms - this.#smoothedMs) * SMOOTHING
     this.#samples.push(ms)
+    this.#baseMs = Math.min(...this.#samples.slice(-BASE_SAMPLES))
     if (this.#samples.length > HISTORY) this.#samples = this.#samples.slice(-HISTORY)
     const waiters = this.#waiters
     this.#waiters = []

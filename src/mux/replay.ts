@@ -25,6 +25,10 @@ export class ReplayBuffer {
     return this.#bytes
   }
 
+  get batches(): number {
+    return this.#batches.length - this.#head
+  }
+
   /** Keeps `batch`, which must carry `nextSeq`. It must not change while it is kept. */
   push(batch: Buffer): void {
     this.#batches.push(batch)

@@ -34,7 +34,7 @@ import { Outbox } from './outbox.ts'
 import { Ping } from './ping.ts'
 import type { Route, RouteHandler } from './route.ts'
 import { Stream, type StreamHost, type StreamSide } from './stream.ts'
-import { INITIAL_WINDOW_BYTES, type WindowBudget } from './window.ts'
+import { GrowthBudget, INITIAL_WINDOW_BYTES, type WindowBudget } from './window.ts'
 
 export type SessionState = 'detached' | 'live' | 'closed'
 
@@ -70,6 +70,8 @@ export interface SessionOptions {
 }
 
 const PING_INTERVAL_MS = 20_000
+/** Answers to OPENs that the peer has no room for: it opens without acknowledging what it gets. */
+const MAX_UNSENT_BYTES = 1024 * 1024
 /** Stream ids are u32 and never used twice. */
 const MAX_STREAM_ID = 2 ** 32 - 1
 
@@ -85,7 +87,6 @@ export class Session implements StreamHost, RouteHandler {
   #state: SessionState = 'detached'
   #route: Route | undefined
   #lastStreamId = 0
-  #windowGrowthBytes = 0
 
   constructor(options: SessionOptions) {
     this.#options = options
@@ -98,16 +99,7 @@ export class Session implements StreamHost, RouteHandler {
       intervalMs: options.pingIntervalMs ?? PING_INTERVAL_MS,
       send: nonce => this.#send(route => encodePing(Kind.PING, route, nonce)),
     })
-    this.budget = {
-      reserve: bytes => {
-        if (this.#windowGrowthBytes + bytes > this.limits.windowBudgetBytes) return false
-        this.#windowGrowthBytes += bytes
-        return true
-      },
-      release: bytes => {
-        this.#windowGrowthBytes -= bytes
-      },
-    }
+    this.budget = new GrowthBudget(this.limits.windowBudgetBytes)
   }
 
   get state(): SessionState {
@@ -124,7 +116,7 @@ export class Session implements StreamHost, RouteHandler {
   }
 
   get rttMs(): number | undefined {
-    return this.ping.rttMs
+    return this.ping.baseMs
   }
 
   /** Bytes kept for a resume. */
@@ -173,6 +165,8 @@ export class Session implements StreamHost, RouteHandler {
   close(error: TunnelError, tellPeer = false): void {
     if (this.#state === 'closed') return
     if (tellPeer) {
+      // The FIN of a stream that has just ended is not to be lost with the streams that are reset.
+      this.#outbox.flush()
       const detachment = { final: true, code: error.wire, retryMs: 0, reason: error.message }
       this.#send(route => encodeDetach(route, detachment))
     }
@@ -274,6 +268,7 @@ export class Session implements StreamHost, RouteHandler {
     if (this.#options.side === 'initiator') throw violation('OPEN from the acceptor')
     if (id <= this.#lastStreamId) throw violation(`stream ${id} was opened twice`)
     this.#lastStreamId = id
+    if (this.#outbox.gatheredBytes > MAX_UNSENT_BYTES) throw new TunnelError('LIMIT', 'answers are not acknowledged')
     if (this.#streams.size >= this.limits.maxStreams) {
       const { wire, message } = this.#tooManyStreams()
       return this.frame(FrameType.RESET, id, encodeReset(wire, message))

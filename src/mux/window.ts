@@ -52,6 +52,25 @@ export interface WindowBudget {
   release(bytes: number): void
 }
 
+export class GrowthBudget implements WindowBudget {
+  readonly #limit: number
+  #used = 0
+
+  constructor(limit: number) {
+    this.#limit = limit
+  }
+
+  reserve(bytes: number): boolean {
+    if (this.#used + bytes > this.#limit) return false
+    this.#used += bytes
+    return true
+  }
+
+  release(bytes: number): void {
+    this.#used -= bytes
+  }
+}
+
 export class ReceiveWindow {
   readonly #budget: WindowBudget
   #window = INITIAL_WINDOW_BYTES

@@ -37,7 +37,8 @@ export const MAX_MESSAGE_BYTES = 128 * 1024
 export const MAX_JSON_BYTES = 8 * 1024
 export const MAX_REASON_BYTES = 256
 export const SESSION_ID_BYTES = 16
-const MAX_U48 = 2 ** 48 - 1
+/** One above the largest u48. */
+const U48 = 2 ** 48
 const NONCE_BYTES = 8
 
 export interface Attachment {
@@ -163,7 +164,7 @@ export function decodeAck(message: Buffer): number {
 export function encodePing(kind: typeof Kind.PING | typeof Kind.PONG, route: number, nonce: number): Buffer {
   const message = Buffer.alloc(HEADER_BYTES + NONCE_BYTES)
   writeHeader(message, route, kind, 0)
-  message.writeUIntBE(nonce % MAX_U48, HEADER_BYTES + 2, 6)
+  message.writeUIntBE(nonce % U48, HEADER_BYTES + 2, 6)
   return message
 }
 

@@ -2,8 +2,10 @@
  * Real processes under test. What they say is collected and can be waited for; none of them outlives the test process.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { readdirSync, readFileSync } from 'node:fs'
 import type { Readable, Writable } from 'node:stream'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 
 /** Long enough for a busy machine: a wait that reaches it is a failure, never a measurement. */
@@ -32,6 +34,9 @@ export interface ProcessOptions {
   /** The caller reads stdout: nothing of it is collected. */
   readonly ownStdout?: boolean
   readonly stdin?: 'pipe' | 'ignore'
+  /** Only root may ask for another user. */
+  readonly uid?: number
+  readonly gid?: number
 }
 
 export class Process {
@@ -52,6 +57,8 @@ export class Process {
     const child = spawn(command, args, {
       stdio: [options.stdin ?? 'ignore', 'pipe', 'pipe'],
       env: environment(options.env),
+      ...(options.uid !== undefined && { uid: options.uid }),
+      ...(options.gid !== undefined && { gid: options.gid }),
     })
     this.#child = child
     alive.add(child)
@@ -121,9 +128,17 @@ export class Process {
     })
   }
 
-  kill(signal: NodeJS.Signals = 'SIGKILL'): Promise<Exit> {
-    this.#child.kill(signal)
-    return this.exited
+  /** Resolves when the process is gone, and does not wait for the pipes, which its own children may still hold. */
+  async kill(signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {
+    const child = this.#child
+    if (child.exitCode === null && child.signalCode === null && child.pid !== undefined) {
+      const gone = once(child, 'exit')
+      child.kill(signal)
+      await gone
+    }
+    if (signal !== 'SIGKILL') return
+    child.stdout?.destroy()
+    child.stderr?.destroy()
   }
 
   /** How it ended. The process is killed, and the promise rejects, when that takes longer than `withinMs`. */
@@ -195,12 +210,26 @@ export function tunnelctl(name: string, args: readonly string[], options: Proces
   return new Process(name, process.execPath, [binary, ...args], options)
 }
 
+/** Asks until `holds`, for what can only be seen from outside; fails with `describe` after `withinMs`. */
+export async function eventually(
+  holds: () => boolean | Promise<boolean>,
+  describe: () => string | Promise<string>,
+  withinMs = PATIENCE_MS,
+): Promise<void> {
+  const deadline = performance.now() + withinMs
+  while (!(await holds())) {
+    if (performance.now() > deadline) throw new Error(await describe())
+    await sleep(20)
+  }
+}
+
 /** The arguments that start `tunnelctl`, for other programs that start it themselves. */
 export const tunnelctlCommand: readonly string[] = [process.execPath, binary]
 
 function environment(added: ProcessOptions['env'] = {}): NodeJS.ProcessEnv {
   const kept = Object.entries(process.env).filter(
-    ([name]) => !name.startsWith('TUNNELCTL_') && !/^(NODE_OPTIONS|NODE_TEST_CONTEXT|NO_COLOR|FORCE_COLOR|CI)$/.test(name),
+    ([name]) =>
+      !name.startsWith('TUNNELCTL_') && !/^(NODE_OPTIONS|NODE_TEST_CONTEXT|NO_COLOR|FORCE_COLOR|CI)$/.test(name),
   )
   const merged: NodeJS.ProcessEnv = { ...Object.fromEntries(kept), ...added }
   return Object.fromEntries(Object.entries(merged).filter(([, value]) => value !== undefined))

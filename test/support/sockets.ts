@@ -1,4 +1,5 @@
 /** Services and clients of a tunnel, in the test's own process: plain sockets, half-open where a test wants to see halves. */
+import { randomInt } from 'node:crypto'
 import { once } from 'node:events'
 import { connect, createServer, type Socket } from 'node:net'
 import { PATIENCE_MS } from './processes.ts'
@@ -26,14 +27,22 @@ export async function serve(scope: Scope, onSocket: (socket: Socket) => void): P
 
 export const serveEcho = (scope: Scope): Promise<number> => serve(scope, socket => socket.pipe(socket))
 
-/** A port of loopback where nobody listens. */
-export async function deadPort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const address = server.address()
-  await new Promise(resolve => server.close(resolve))
-  if (typeof address !== 'object' || address === null) throw new Error('no address')
-  return address.port
+/**
+ * A port of loopback where nobody listens, below those that the kernel gives to outgoing connections: it is still free
+ * when a server takes it later.
+ */
+export async function freePort(): Promise<number> {
+  for (;;) {
+    const port = randomInt(10_000, 32_000)
+    const server = createServer()
+    const bound = new Promise<boolean>(resolve => {
+      server.once('error', () => resolve(false))
+      server.listen(port, '127.0.0.1', () => resolve(true))
+    })
+    if (!(await bound)) continue
+    await new Promise(resolve => server.close(resolve))
+    return port
+  }
 }
 
 /** A connected socket that keeps both halves apart. */
@@ -89,6 +98,13 @@ export function outcome(socket: Socket): Promise<string> {
   return within(ended, 'end of the connection')
 }
 
+/** How a connection that sends `text` ends. A reset may be faster than the news that it is connected. */
+export function outcomeOf(port: number, text: string): Promise<string> {
+  const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true })
+  socket.write(text)
+  return outcome(socket)
+}
+
 /** `promise`, or a failure that names what did not happen in time. */
 export async function within<T>(promise: Promise<T>, what: string, ms = PATIENCE_MS): Promise<T> {
   let timer: NodeJS.Timeout | undefined
@@ -113,4 +129,28 @@ export function* pattern(totalBytes: number, seed = 0): Generator<Buffer> {
     }
     yield bytes
   }
+}
+
+/** A service whose connections the test takes one by one. */
+export interface Switchboard {
+  readonly port: number
+  /** The next connection that was not taken yet. */
+  accepted(): Promise<Socket>
+}
+
+export async function serveByHand(scope: Scope): Promise<Switchboard> {
+  const arrived: Socket[] = []
+  const waiting: ((socket: Socket) => void)[] = []
+  const port = await serve(scope, socket => {
+    const next = waiting.shift()
+    if (next === undefined) arrived.push(socket)
+    else next(socket)
+  })
+  const take = () =>
+    new Promise<Socket>(resolve => {
+      const socket = arrived.shift()
+      if (socket === undefined) waiting.push(resolve)
+      else resolve(socket)
+    })
+  return { port, accepted: () => within(take(), 'connection at the service') }
 }

@@ -95,7 +95,11 @@ export class Site {
   }
 
   /** Resolves when every target has its local port. */
-  async connect({ url }: Pick<Gateway, 'url'>, targets: readonly string[], options: ConnectOptions = {}): Promise<Connect> {
+  async connect(
+    { url }: Pick<Gateway, 'url'>,
+    targets: readonly string[],
+    options: ConnectOptions = {},
+  ): Promise<Connect> {
     const token = options.tokenFile ?? (await this.token({ role: 'connect' }))
     // Port 0 asks for a free one: the targets' own numbers may be taken, or need rights.
     const forwards = targets.map(target => `127.0.0.1:0:${target}`)

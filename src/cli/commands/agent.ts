@@ -8,14 +8,13 @@ import { Policy } from '../../agent/policy.ts'
 import { clusterDomainOf, Resolver } from '../../agent/resolver.ts'
 import { systemClock } from '../../clock.ts'
 import { TunnelError } from '../../errors.ts'
-import { parseDuration } from '../../net/duration.ts'
 import { parseHostPort } from '../../net/listen.ts'
 import { parsePattern } from '../../net/pattern.ts'
 import { serveAdmin } from '../../observe/admin.ts'
 import { inspectToken } from '../../token/token.ts'
 import type { Io } from '../io.ts'
 import { type LogFlags, loggerFrom, logOptions } from '../logging.ts'
-import { type GatewayFlags, gatewayDialler, gatewayOptions, option, repeated } from '../options.ts'
+import { type GatewayFlags, gatewayDialler, gatewayOptions, option, repeated, timerFlag } from '../options.ts'
 import { shutdownOnSignals } from '../signals.ts'
 import { software } from '../version.ts'
 
@@ -54,7 +53,7 @@ async function run(flags: Flags, io: Io): Promise<void> {
     clusterDomain: flags.clusterDomain ?? (await systemClusterDomain()),
     servers: flags.dnsServer ?? [],
   })
-  const dialTimeoutMs = parseDuration(flags.dialTimeout)
+  const dialTimeoutMs = timerFlag('--dial-timeout', flags.dialTimeout)
   const healthListen = flags.healthListen === undefined ? undefined : parseHostPort(flags.healthListen)
   const gateway = await gatewayDialler(flags, 'agent', io)
   const log = loggerFrom(flags, io)

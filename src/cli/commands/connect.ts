@@ -4,10 +4,11 @@ import { Command, Option } from 'commander'
 import { systemClock } from '../../clock.ts'
 import { Connect } from '../../connect/connect.ts'
 import { asTunnelError, TunnelError } from '../../errors.ts'
-import { parseDuration } from '../../net/duration.ts'
+import { isAgentName } from '../../net/claims.ts'
+import { quote } from '../../net/quote.ts'
 import { type Forward, parseForward } from '../../net/target.ts'
 import type { Io } from '../io.ts'
-import { type GatewayFlags, gatewayDialler, gatewayOptions, option } from '../options.ts'
+import { type GatewayFlags, gatewayDialler, gatewayOptions, option, timerFlag } from '../options.ts'
 import { type ConnectOutput, createOutput } from '../output/sink.ts'
 import { shutdownOnSignals } from '../signals.ts'
 import { unblockedStdout } from '../standard-output.ts'
@@ -20,6 +21,7 @@ interface Flags extends GatewayFlags {
   readonly stdio?: boolean
   readonly output: 'text' | 'json'
   readonly statsInterval: string
+  readonly pingInterval?: string
   readonly quiet?: boolean
 }
 
@@ -36,8 +38,9 @@ Examples:
 `
 
 /** Pings this often while somebody looks at the figures, and this often otherwise. */
-const WATCHED_PING_MS = 5_000
-const UNWATCHED_PING_MS = 20_000
+const WATCHED_PING = '5s'
+const UNWATCHED_PING = '20s'
+const LEAST_PING_MS = 100
 const HOLD_MS = 30_000
 
 export function connectCommand(io: Io): Command {
@@ -56,6 +59,7 @@ export function connectCommand(io: Io): Command {
     .addOption(
       option('--stats-interval <duration>', 'how often json output has a stats event; 0 for never').default('1s'),
     )
+    .addOption(option('--ping-interval <duration>', 'default: 5s while the figures are shown, else 20s'))
     .addOption(option('-q, --quiet', 'show failures only'))
     .addHelpText('after', examples)
     .action(async (targets: string[], flags: Flags) => await run(targets, flags, io))
@@ -64,6 +68,11 @@ export function connectCommand(io: Io): Command {
 async function run(targets: readonly string[], flags: Flags, io: Io): Promise<void> {
   const forwards = targets.map(target => withAddress(parseForward(target, flags.namespace), flags.address))
   const [only] = forwards
+  if (flags.agent !== undefined && !isAgentName(flags.agent)) {
+    throw new TunnelError('USAGE', `${quote(flags.agent)} is not the name of an agent`, {
+      hint: 'use a-z, 0-9 and -, at most 63 characters',
+    })
+  }
   if (flags.stdio && (forwards.length !== 1 || only?.port !== undefined)) {
     throw new TunnelError('USAGE', '--stdio takes one target, without a local port')
   }
@@ -73,7 +82,9 @@ async function run(targets: readonly string[], flags: Flags, io: Io): Promise<vo
     })
   }
   const json = flags.output === 'json' && !flags.stdio
-  const statsIntervalMs = json ? parseDuration(flags.statsInterval) : 0
+  const statsIntervalMs = timerFlag('--stats-interval', flags.statsInterval, 0)
+  const defaultPing = json || io.stderr.isTTY ? WATCHED_PING : UNWATCHED_PING
+  const pingIntervalMs = timerFlag('--ping-interval', flags.pingInterval ?? defaultPing, LEAST_PING_MS)
   const gateway = await gatewayDialler(flags, 'connect', io)
   const gatewayName = gateway.url.href.replace(/\/$/, '')
   let connect: Connect | undefined
@@ -92,9 +103,9 @@ async function run(targets: readonly string[], flags: Flags, io: Io): Promise<vo
     clock: systemClock,
     random: Math.random,
     randomBytes,
-    pingIntervalMs: json || io.stderr.isTTY ? WATCHED_PING_MS : UNWATCHED_PING_MS,
+    pingIntervalMs,
     holdMs: HOLD_MS,
-    ...(statsIntervalMs > 0 && { statsIntervalMs }),
+    ...(json && statsIntervalMs > 0 && { statsIntervalMs }),
   })
   output.connecting(gatewayName)
   if (flags.stdio && only) await runStdio(connect, only, io, output)

@@ -1,0 +1,71 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { TunnelError } from '../../src/errors.ts'
+import { Inbox } from '../../src/mux/inbox.ts'
+import { VirtualClock } from '../support/clock.ts'
+
+function inbox(): { clock: VirtualClock; acks: number[]; inbox: Inbox } {
+  const clock = new VirtualClock()
+  const acks: number[] = []
+  return { clock, acks, inbox: new Inbox(clock, expected => acks.push(expected)) }
+}
+
+test('each batch is taken once; a duplicate is dropped, a gap is a violation', () => {
+  const { inbox: box } = inbox()
+  assert.equal(box.accept(0, 1), true)
+  assert.equal(box.accept(1, 1), true)
+  assert.equal(box.accept(0, 1), false)
+  assert.equal(box.accept(1, 1), false)
+  assert.throws(
+    () => box.accept(3, 1),
+    (error: TunnelError) => error.code === 'PROTOCOL',
+  )
+  assert.equal(box.expected, 2)
+  assert.equal(box.accept(2, 1), true)
+})
+
+test('a lone batch is acknowledged after 20 ms, and once', () => {
+  const { clock, acks, inbox: box } = inbox()
+  box.accept(0, 100)
+  clock.advanceSync(19)
+  assert.deepEqual(acks, [])
+  clock.advanceSync(1)
+  assert.deepEqual(acks, [1])
+  clock.advanceSync(1_000)
+  assert.deepEqual(acks, [1])
+  assert.equal(clock.timers, 0)
+  box.accept(1, 100)
+  clock.advanceSync(20)
+  assert.deepEqual(acks, [1, 2])
+})
+
+test('256 KiB are acknowledged at once', () => {
+  const { clock, acks, inbox: box } = inbox()
+  for (let seq = 0; seq < 8; seq++) box.accept(seq, 64 * 1024)
+  assert.deepEqual(acks, [4, 8])
+  clock.advanceSync(100)
+  assert.deepEqual(acks, [4, 8])
+})
+
+test('an acknowledgement that leaves with a batch makes its own message needless', () => {
+  const { clock, acks, inbox: box } = inbox()
+  box.accept(0, 100)
+  assert.equal(box.takeAck(), 1)
+  clock.advanceSync(100)
+  assert.deepEqual(acks, [])
+  box.accept(1, 100)
+  clock.advanceSync(100)
+  assert.deepEqual(acks, [2])
+})
+
+test('after stop nothing is acknowledged and no timer is left', () => {
+  const { clock, acks, inbox: box } = inbox()
+  box.accept(0, 100)
+  box.stop()
+  assert.equal(clock.timers, 0)
+  clock.advanceSync(100)
+  assert.deepEqual(acks, [])
+  box.accept(1, 1)
+  clock.advanceSync(100)
+  assert.deepEqual(acks, [2])
+})

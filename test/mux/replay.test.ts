@@ -1,0 +1,82 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import type { TunnelError } from '../../src/errors.ts'
+import { ReplayBuffer } from '../../src/mux/replay.ts'
+
+const batch = (seq: number, bytes = 4): Buffer => Buffer.alloc(bytes, seq)
+
+test('a batch is kept until it is acknowledged, and its bytes are counted', () => {
+  const replay = new ReplayBuffer()
+  for (let seq = 0; seq < 3; seq++) {
+    assert.equal(replay.nextSeq, seq)
+    replay.push(batch(seq, 10))
+  }
+  assert.deepEqual([replay.bytes, replay.batches], [30, 3])
+  assert.equal(replay.acknowledge(2), true)
+  assert.deepEqual([replay.bytes, replay.batches, replay.acknowledged, replay.nextSeq], [10, 1, 2, 3])
+  assert.equal(replay.at(1), undefined)
+  assert.deepEqual(replay.at(2), batch(2, 10))
+  assert.equal(replay.at(3), undefined)
+})
+
+test('a late acknowledgement changes nothing, one of the future is a violation', () => {
+  const replay = new ReplayBuffer()
+  replay.push(batch(0))
+  replay.push(batch(1))
+  assert.equal(replay.acknowledge(1), true)
+  assert.equal(replay.acknowledge(1), false)
+  assert.equal(replay.acknowledge(0), false)
+  assert.throws(
+    () => replay.acknowledge(3),
+    (error: TunnelError) => error.code === 'PROTOCOL',
+  )
+  assert.deepEqual([replay.acknowledged, replay.bytes], [1, 4])
+})
+
+test('clear forgets the batches and keeps the numbering', () => {
+  const replay = new ReplayBuffer()
+  for (let seq = 0; seq < 5; seq++) replay.push(batch(seq))
+  replay.acknowledge(2)
+  replay.clear()
+  assert.deepEqual([replay.bytes, replay.nextSeq, replay.acknowledged], [0, 5, 5])
+  replay.push(batch(5))
+  assert.deepEqual(replay.at(5), batch(5))
+})
+
+test('it answers as a plain list would, over thousands of batches', () => {
+  const action = fc.oneof(
+    fc.record({ push: fc.integer({ min: 1, max: 1_500 }) }),
+    fc.record({ acknowledge: fc.nat({ max: 2_000 }) }),
+  )
+  fc.assert(
+    fc.property(fc.array(action, { maxLength: 20 }), actions => {
+      const replay = new ReplayBuffer()
+      const all: Buffer[] = []
+      let acknowledged = 0
+      for (const each of actions) {
+        if ('push' in each) {
+          for (let index = 0; index < each.push; index++) {
+            all.push(batch(all.length, 1 + (all.length % 7)))
+            replay.push(all.at(-1) as Buffer)
+          }
+        } else {
+          const ack = Math.min(all.length, acknowledged + each.acknowledge)
+          assert.equal(replay.acknowledge(ack), ack > acknowledged)
+          acknowledged = ack
+        }
+        const kept = all.slice(acknowledged)
+        assert.equal(replay.nextSeq, all.length)
+        assert.equal(replay.batches, kept.length)
+        assert.equal(
+          replay.bytes,
+          kept.reduce((sum, { length }) => sum + length, 0),
+        )
+        for (const seq of [acknowledged - 1, acknowledged, acknowledged + 700, all.length - 1, all.length]) {
+          assert.equal(replay.at(seq), seq < acknowledged ? undefined : all[seq])
+        }
+      }
+    }),
+    { numRuns: 50 },
+  )
+})

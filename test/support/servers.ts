@@ -1,0 +1,172 @@
+/** Real servers on free ports of loopback, from the packages of the system, each with a folder of its own. */
+import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
+import {
+  accessSync,
+  chownSync,
+  constants,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
+import { tmpdir, userInfo } from 'node:os'
+import { join } from 'node:path'
+import { type TestContext, test } from 'node:test'
+import { type Exit, Process, type ProcessOptions } from './processes.ts'
+import type { Scope } from './tunnel.ts'
+
+/**
+ * A test that needs programs which not every machine has. Without them it is skipped, and says so; with
+ * TUNNELCTL_REQUIRE_REAL=1 it fails.
+ * @param packages Debian's packages that hold the programs
+ */
+export function realTest(
+  name: string,
+  { programs, packages }: { readonly programs: readonly string[]; readonly packages: string },
+  body: (t: TestContext) => Promise<void>,
+): void {
+  const missing = programs.filter(each => findProgram(each) === undefined)
+  if (missing.length === 0) return void test(name, body)
+  const why = `${missing.join(', ')} not installed (on Debian: apt-get install ${packages})`
+  if (process.env.TUNNELCTL_REQUIRE_REAL === '1') test(name, () => assert.fail(why))
+  else test(name, { skip: why }, () => {})
+}
+
+/** Where a program is: PATH, the folders of servers, and where Debian keeps PostgreSQL. */
+export function findProgram(name: string): string | undefined {
+  const postgres = '/usr/lib/postgresql'
+  const versions = list(postgres).sort((a, b) => Number(b) - Number(a))
+  const folders = [
+    ...versions.map(version => join(postgres, version, 'bin')),
+    ...(process.env.PATH ?? '').split(':'),
+    '/usr/sbin',
+    '/sbin',
+  ]
+  return folders.map(folder => join(folder, name)).find(isExecutable)
+}
+
+export const programAt = (name: string): string => findProgram(name) ?? assert.fail(`${name} is not installed`)
+
+/** Runs a program to its end and gives what it said. Fails when it fails. */
+export async function run(
+  scope: Scope,
+  name: string,
+  args: readonly string[],
+  options?: ProcessOptions,
+): Promise<Process> {
+  const running = start(scope, name, args, options)
+  assert.deepEqual(await running.finished(60_000), { code: 0, signal: null } satisfies Exit, running.describe())
+  return running
+}
+
+export function start(scope: Scope, name: string, args: readonly string[], options?: ProcessOptions): Process {
+  const running = new Process(name, programAt(name), args, options)
+  scope.after(() => running.kill())
+  return running
+}
+
+export async function startPostgres(scope: Scope, port: number): Promise<void> {
+  // PostgreSQL refuses to run as root; Debian's package makes a user for it.
+  const user = userInfo().uid === 0 ? idsOf('postgres') : undefined
+  const folder = temporary(scope)
+  if (user !== undefined) chownSync(folder, user.uid, user.gid)
+  const data = join(folder, 'data')
+  const init = ['-D', data, '-A', 'trust', '-U', 'postgres', '-E', 'UTF8', '--no-locale', '--no-sync', '-N']
+  await run(scope, 'initdb', init, user)
+  const settings = [
+    'listen_addresses=127.0.0.1',
+    `unix_socket_directories=${folder}`,
+    'fsync=off',
+    'shared_buffers=32MB',
+  ]
+  const args = ['-D', data, '-p', String(port), ...settings.flatMap(setting => ['-c', setting])]
+  const server = start(scope, 'postgres', args, user)
+  await said(server, /ready to accept connections/)
+}
+
+export async function startRedis(scope: Scope, port: number): Promise<void> {
+  const args = ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--dir', temporary(scope)]
+  await said(start(scope, 'redis-server', args), /Ready to accept connections/)
+}
+
+export async function startIperf(scope: Scope, port: number): Promise<void> {
+  const server = start(scope, 'iperf3', ['-s', '-B', '127.0.0.1', '-p', String(port), '--forceflush'])
+  await said(server, /Server listening/)
+}
+
+export interface SshLogin {
+  readonly folder: string
+  /** Options for ssh and scp: the key, and the one host key that is accepted for `host`. */
+  readonly options: readonly string[]
+  readonly user: string
+  readonly host: string
+}
+
+export async function startSshd(scope: Scope, port: number): Promise<SshLogin> {
+  const folder = temporary(scope)
+  const { username, uid } = userInfo()
+  const host = 'ssh.test'
+  const keygen = (file: string) => run(scope, 'ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', join(folder, file)])
+  await Promise.all([keygen('host'), keygen('login')])
+  const config = [
+    `Port ${port}`,
+    'ListenAddress 127.0.0.1',
+    `HostKey ${join(folder, 'host')}`,
+    `AuthorizedKeysFile ${join(folder, 'login.pub')}`,
+    'PidFile none',
+    'UsePAM no',
+    'StrictModes no',
+    'PasswordAuthentication no',
+    'PermitRootLogin prohibit-password',
+    'Subsystem sftp internal-sftp',
+  ]
+  writeFileSync(join(folder, 'sshd_config'), `${config.join('\n')}\n`)
+  const hostKey = readFileSync(join(folder, 'host.pub'), 'utf8')
+  writeFileSync(join(folder, 'known_hosts'), `${host} ${hostKey}`)
+  // The folder that sshd wants to lock itself into; on a machine with systemd the service makes it.
+  if (uid === 0) mkdirSync('/run/sshd', { recursive: true, mode: 0o755 })
+  await said(start(scope, 'sshd', ['-D', '-e', '-f', join(folder, 'sshd_config')]), /Server listening/)
+  const options = [
+    ...['-F', 'none', '-i', join(folder, 'login')],
+    ...['BatchMode=yes', 'IdentitiesOnly=yes', `UserKnownHostsFile=${join(folder, 'known_hosts')}`].flatMap(option => [
+      '-o',
+      option,
+    ]),
+  ]
+  return { folder, options, user: username, host }
+}
+
+function said(server: Process, words: RegExp): Promise<true> {
+  return server.until(`"${words.source}"`, () => (words.test(server.stdout + server.stderr) ? true : undefined))
+}
+
+function temporary(scope: Scope): string {
+  const folder = mkdtempSync(join(tmpdir(), 'tunnelctl-server-'))
+  scope.after(() => rmSync(folder, { recursive: true, force: true, maxRetries: 5 }))
+  return folder
+}
+
+function idsOf(user: string): { uid: number; gid: number } {
+  const id = (flag: string) => Number(execFileSync('id', [flag, user], { encoding: 'utf8' }))
+  return { uid: id('-u'), gid: id('-g') }
+}
+
+function list(folder: string): string[] {
+  try {
+    return readdirSync(folder)
+  } catch {
+    return []
+  }
+}
+
+function isExecutable(file: string): boolean {
+  try {
+    accessSync(file, constants.X_OK)
+    return true
+  } catch {
+    return false
+  }
+}
