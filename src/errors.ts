@@ -71,7 +71,7 @@ const kinds = {
 
   // At the gateway's door: they become an HTTP status or a close code.
   UNAUTHENTICATED: { close: 4401, exit: 3, hint: 'give a valid token with --token-file FILE or TUNNELCTL_TOKEN' },
-  FORBIDDEN: { close: 4403, exit: 3, hint: 'ask for a token with the right role and agent' },
+  FORBIDDEN: { wire: 40, close: 4403, exit: 3, hint: 'ask for a token with the right role and agent' },
   VERSION: { close: 4426, exit: 1, hint: 'run the same version of tunnelctl at both ends' },
 
   // On this machine only.
@@ -112,9 +112,9 @@ export class TunnelError extends Error {
     this.retryable = options.retryable ?? kind.retryable === true
   }
 
-  /** The code for RESET and DETACH. A failure that has none of its own crosses the wire as INTERNAL. */
+  /** The code for RESET and DETACH. What is nobody's business but this end's crosses the wire as GONE. */
   get wire(): number {
-    return (kinds[this.code] as Kind).wire ?? kinds.INTERNAL.wire
+    return (kinds[this.code] as Kind).wire ?? kinds.GONE.wire
   }
 
   /** The WebSocket close code when this failure ends a carrier. */

@@ -15,7 +15,7 @@ import { formatTarget } from '../net/target.ts'
 import { serveAdmin } from '../observe/admin.ts'
 import type { Log } from '../observe/log.ts'
 import type { Metric } from '../observe/metrics.ts'
-import { decodeJson, Kind, kindOf, SUBPROTOCOL, violation } from '../wire/message.ts'
+import { checkHeader, decodeJson, HOP_ROUTE, Kind, kindOf, routeOf, SUBPROTOCOL, violation } from '../wire/message.ts'
 import { type Authenticator, statusOf } from './auth.ts'
 import { Hop } from './hop.ts'
 import { type Principal, requireRole } from './principal.ts'
@@ -54,7 +54,13 @@ export class Gateway {
   readonly #options: GatewayOptions
   readonly #log: Log
   readonly #relay: Relay
-  readonly #sockets = new WebSocketServer({ noServer: true, clientTracking: false, ...websocketOptions })
+  readonly #sockets = new WebSocketServer({
+    noServer: true,
+    clientTracking: false,
+    // Of several that are offered, `ws` would pick the first.
+    handleProtocols: () => SUBPROTOCOL,
+    ...websocketOptions,
+  })
   readonly #totals = { receivedBytes: 0, sentBytes: 0, opensAllowed: 0, opensDenied: 0, refused: 0, overloads: 0 }
   #draining = false
 
@@ -152,7 +158,9 @@ export class Gateway {
         greeted = true
         cancel()
         try {
-          if (message.length < 6 || kindOf(message) !== Kind.HELLO) throw violation('the first message is not HELLO')
+          checkHeader(message)
+          if (routeOf(message) !== HOP_ROUTE || kindOf(message) !== Kind.HELLO)
+            throw violation('the first message is not HELLO')
           const { software } = decodeJson(message)
           this.#relay.add(hop, this.#welcome(principal))
           this.#log.info('connected', { ...identity(principal), software: String(software) })

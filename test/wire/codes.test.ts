@@ -14,11 +14,14 @@ const errors = new Page('errors.md')
 
 const errorOf = (code: ErrorCode): TunnelError => new TunnelError(code, 'reason')
 
-/** A failure without a code of its own travels as INTERNAL. */
-const wireOf = (code: ErrorCode): number | undefined => own(code, errorOf(code).wire, errorOf('INTERNAL').wire)
-const closeOf = (code: ErrorCode): number | undefined => own(code, errorOf(code).close, errorOf('INTERNAL').close)
-const own = (code: ErrorCode, value: number, internal: number) =>
-  code !== 'INTERNAL' && value === internal ? undefined : value
+/** Undefined for a failure without a code of its own: it ends streams as GONE, and carriers as INTERNAL. */
+const wireOf = (code: ErrorCode): number | undefined => own(code, 'GONE', error => error.wire)
+const closeOf = (code: ErrorCode): number | undefined => own(code, 'INTERNAL', error => error.close)
+
+function own(code: ErrorCode, fallback: ErrorCode, read: (error: TunnelError) => number): number | undefined {
+  const value = read(errorOf(code))
+  return code !== fallback && value === read(errorOf(fallback)) ? undefined : value
+}
 
 test('the table of codes is that of the program', () => {
   const expected = errorCodes
