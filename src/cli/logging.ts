@@ -11,7 +11,10 @@ export interface LogFlags {
 }
 
 export const logOptions = (): Option[] => [
-  option('--log-format <format>', 'json, or pretty (default on a terminal)').choices(['json', 'pretty']),
+  option('--log-format <format>', 'json or pretty; default: pretty on a terminal, else json').choices([
+    'json',
+    'pretty',
+  ]),
   option('--log-level <level>', 'debug, info, warn, error or off')
     .choices(['debug', 'info', 'warn', 'error', 'off'])
     .default('info'),

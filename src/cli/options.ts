@@ -46,9 +46,9 @@ export interface GatewayFlags {
 }
 
 export const gatewayOptions = (): Option[] => [
-  option('--gateway <url>', 'the gateway: wss://gateway.example.com'),
-  option('--token-file <file>', 'the file that holds the token, - for stdin; else TUNNELCTL_TOKEN'),
-  option('--ca-file <file>', "PEM file of the authority that signed the gateway's certificate"),
+  option('--gateway <url>', 'the gateway to dial, as wss://gateway.example.com'),
+  option('--token-file <file>', 'file with the token, - for stdin; without it, TUNNELCTL_TOKEN is the token'),
+  option('--ca-file <file>', "PEM file of a private authority that signed the gateway's certificate"),
   new Option('--token [secret]').hideHelp().argParser(refuseSecret),
 ]
 

@@ -2,9 +2,8 @@
 import { Command, CommanderError } from 'commander'
 import { asTunnelError } from '../errors.ts'
 import { redactTokens } from '../net/quote.ts'
+import { helpStyle } from './help.ts'
 import type { Io } from './io.ts'
-import { terminalOf } from './output/terminal.ts'
-import { failureLine } from './output/text.ts'
 import { version } from './version.ts'
 
 interface Entry {
@@ -23,65 +22,89 @@ const commands: ReadonlyMap<string, Entry> = new Map([
   [
     'agent',
     {
-      summary: 'run in the cluster: dial out to a gateway and reach services for it',
+      summary: 'run in the cluster: dials out, and reaches services from there',
       load: async (io: Io) => (await import('./commands/agent.ts')).agentCommand(io),
     },
   ],
   [
     'gateway',
     {
-      summary: 'run where both sides can reach it: relay between connect and agents',
+      summary: 'run where both can reach it: relays between connect and agents',
       load: async (io: Io) => (await import('./commands/gateway.ts')).gatewayCommand(io),
     },
   ],
   [
     'token',
     {
-      summary: 'make key pairs and tokens, and look into a token',
+      summary: 'make keys and tokens, and look into a token',
       load: async (io: Io) => (await import('./commands/token.ts')).tokenCommand(io),
     },
   ],
   [
     'demo',
     {
-      summary: 'see it work: gateway, agent, a service and traffic on this machine',
+      summary: 'see it all at work on this machine, in seconds',
       load: async (io: Io) => (await import('./commands/demo.ts')).demoCommand(io),
+    },
+  ],
+  [
+    'completion',
+    {
+      summary: 'print a completion script for your shell',
+      load: async (io: Io) => (await import('./commands/completion.ts')).completionCommand(io),
     },
   ],
 ])
 
 const examples = `
 Examples:
-  tunnelctl demo                                   see it work on this machine, in seconds
-  tunnelctl connect db/prod:5432                   a local port to db in namespace prod
-  tunnelctl connect --stdio ssh/prod:22            a pipe, for ssh -o ProxyCommand
-  tunnelctl gateway --dev                          a gateway to try, with tokens made for you
+  tunnelctl demo                           see it work on this machine, in seconds
+  tunnelctl gateway --dev                  a gateway to try, with tokens made for you
+  tunnelctl connect db/prod:5432           a local port to db in namespace prod
+  tunnelctl connect --stdio ssh/prod:22    a pipe, for ssh -o ProxyCommand
+
+Each command has its own --help.
 `
 
 /** Runs one command line and returns its exit code; failures are printed as one line on stderr. */
 export async function runProgram(args: readonly string[], io: Io): Promise<number> {
   try {
-    await (await buildProgram(args, io)).parseAsync([...args], { from: 'user' })
+    const [first, ...rest] = args
+    const asked = first === 'help' ? [...rest, '--help'] : [...args]
+    await (await programFor(asked, io)).parseAsync(asked, { from: 'user' })
     return 0
   } catch (thrown) {
-    return report(thrown, io)
+    return await report(thrown, io)
   }
 }
 
-async function buildProgram(args: readonly string[], io: Io): Promise<Command> {
+/** Every command with all of its options, for what is made from the tree. Loads all of them; parses nothing yet. */
+export async function wholeProgram(io: Io): Promise<Command> {
+  return await buildProgram(io, () => true)
+}
+
+async function programFor(args: readonly string[], io: Io): Promise<Command> {
+  const named = args.find(argument => !argument.startsWith('-'))
+  const program = await buildProgram(io, name => name === named)
+  if (args.length === 0) program.action(() => program.outputHelp())
+  return program
+}
+
+/** Commands that are not `loaded` are there with their summary alone. */
+async function buildProgram(io: Io, loaded: (name: string) => boolean): Promise<Command> {
   const program = new Command('tunnelctl')
-    .description('A local port, or a pipe, to a service inside a Kubernetes cluster - and it stays.')
+    .description('A local port, or a pipe, to a service in a Kubernetes cluster - and it stays.')
     .version(version, '-V, --version', 'print the version')
     .addHelpText('after', examples)
-    .helpCommand(false)
     .showSuggestionAfterError()
-  const named = args.find(argument => !argument.startsWith('-'))
   for (const [name, { summary, load }] of commands) {
-    program.addCommand((name === named ? await load(io) : new Command(name)).summary(summary))
+    program.addCommand((loaded(name) ? await load(io) : new Command(name)).summary(summary))
   }
-  if (args.length === 0) program.action(() => program.outputHelp())
   for (const command of allOf(program)) {
     command.exitOverride()
+    command.configureHelp(helpStyle)
+    command.helpOption('-h, --help', 'show this help')
+    command.helpCommand(false)
     command.configureOutput({
       writeOut: text => io.stdout.write(text),
       writeErr: text => io.stderr.write(text),
@@ -91,13 +114,18 @@ async function buildProgram(args: readonly string[], io: Io): Promise<Command> {
   return program
 }
 
-function report(thrown: unknown, io: Io): number {
+async function report(thrown: unknown, io: Io): Promise<number> {
   if (thrown instanceof CommanderError) {
     // Help and version leave with 0; everything else commander has printed already, and is a usage error.
     return thrown.exitCode === 0 ? 0 : 2
   }
   const error = asTunnelError(thrown)
   if (error.code === 'INTERRUPTED') return error.exitCode
+  // chalk is loaded only by what needs it: help and completion start without.
+  const [{ terminalOf }, { failureLine }] = await Promise.all([
+    import('./output/terminal.ts'),
+    import('./output/text.ts'),
+  ])
   io.stderr.write(`${failureLine(error, terminalOf(io).paint)}\n`)
   return error.exitCode
 }
@@ -114,4 +142,5 @@ const oneLine = (text: string): string =>
   redactTokens(text)
     .replace(/^error: /, '')
     .trim()
+    .replace(/\.$/, '')
     .replace(/\s*\n\s*/g, ' ')

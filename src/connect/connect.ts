@@ -72,10 +72,12 @@ export class Connect {
    * @throws TunnelError as `forward`, and why the stream failed
    */
   async stdio(target: Target, io: { input: Readable; output: Writable }, signal: AbortSignal): Promise<void> {
-    const { clock } = this.#options
-    await this.#whileConnected(signal, ended =>
-      Promise.race([ended, runStdio({ stream: this.#uplink.open(target), ...io, clock })]),
-    )
+    const { clock, holdMs } = this.#options
+    await this.#whileConnected(signal, async ended => {
+      await Promise.race([ended, runStdio({ stream: this.#uplink.open(target), ...io, clock })])
+      // The service may have ended first: our last bytes and FIN are on their way, or kept for a resume.
+      if (!signal.aborted) await this.#uplink.delivered(holdMs)
+    })
   }
 
   snapshot(): ConnectSnapshot {

@@ -9,9 +9,9 @@ import { reconnect } from '../carrier/reconnect.ts'
 import { type Clock, delay } from '../clock.ts'
 import { asTunnelError, type ErrorCode, TunnelError } from '../errors.ts'
 import { Initiator } from '../mux/initiator.ts'
+import type { SessionLimits } from '../mux/limits.ts'
 import { Link } from '../mux/link.ts'
 import type { PingStatistics } from '../mux/ping.ts'
-import type { SessionLimits } from '../mux/session.ts'
 import type { Stream } from '../mux/stream.ts'
 import type { LinkState } from './events.ts'
 
@@ -78,12 +78,14 @@ export class Uplink {
     return this.#initiator?.session.ping.statistics
   }
 
+  /** Resolves when the agent has everything that was sent, or after `atMostMs`. */
+  async delivered(atMostMs: number): Promise<void> {
+    await this.#atMost(atMostMs, this.#initiator?.session.delivered())
+  }
+
   /** Resolves when the next ping is answered, or after `atMostMs`. */
   async nextPing(atMostMs: number): Promise<void> {
-    const answered = new AbortController()
-    await Promise.race([this.#initiator?.session.ping.next(), delay(this.#options.clock, atMostMs, answered.signal)])
-    // A timer left behind would keep the process that long after its work is done.
-    answered.abort()
+    await this.#atMost(atMostMs, this.#initiator?.session.ping.next())
   }
 
   /** Round-trip time to the gateway alone. */
@@ -256,6 +258,13 @@ export class Uplink {
       this.#options.events.disconnected(error)
     }
     this.#wakeDetached()
+  }
+
+  async #atMost(ms: number, happening: Promise<void> | undefined): Promise<void> {
+    const happened = new AbortController()
+    await Promise.race([happening, delay(this.#options.clock, ms, happened.signal)])
+    // A timer left behind would keep the process that long after its work is done.
+    happened.abort()
   }
 
   #giveUpOn(error: TunnelError): void {

@@ -62,6 +62,8 @@ export class Gateway {
     ...websocketOptions,
   })
   readonly #totals = { receivedBytes: 0, sentBytes: 0, opensAllowed: 0, opensDenied: 0, refused: 0, overloads: 0 }
+  /** Carriers that have not said HELLO yet; the relay does not know them. */
+  readonly #arriving = new Set<WebSocketCarrier>()
   #draining = false
 
   constructor(options: GatewayOptions) {
@@ -151,12 +153,14 @@ export class Gateway {
   #greet(carrier: WebSocketCarrier, principal: Principal): void {
     const hop = new Hop(carrier, principal)
     let greeted = false
+    this.#arriving.add(carrier)
     const cancel = this.#options.clock.after(HELLO_TIMEOUT_MS, () => carrier.close(4408, 'no HELLO came in time'))
     carrier.start({
       message: message => {
         if (greeted) return this.#relay.message(hop, message)
         greeted = true
         cancel()
+        this.#arriving.delete(carrier)
         try {
           checkHeader(message)
           if (routeOf(message) !== HOP_ROUTE || kindOf(message) !== Kind.HELLO)
@@ -173,6 +177,7 @@ export class Gateway {
       drain: () => hop.drain(),
       closed: ({ code, reason }) => {
         cancel()
+        this.#arriving.delete(carrier)
         this.#totals.receivedBytes += hop.receivedBytes
         this.#totals.sentBytes += hop.sentBytes
         this.#relay.remove(hop)
@@ -199,8 +204,10 @@ export class Gateway {
     this.#draining = true
     const closed = new Promise(resolve => server.close(resolve))
     const { close } = new TunnelError('DRAINING', '')
-    for (const hop of this.#relay.hops) hop.carrier.close(close, 'the gateway is shutting down')
-    server.closeIdleConnections()
+    const carriers = [...this.#arriving, ...[...this.#relay.hops].map(hop => hop.carrier)]
+    for (const carrier of carriers) carrier.close(close, 'the gateway is shutting down')
+    // Also those that have sent half a request, or nothing: Node checks no timeouts any more once a server closes.
+    server.closeAllConnections()
     await closed
     this.#log.info('stopped')
   }

@@ -8,10 +8,11 @@ import { asTunnelError, TunnelError } from '../errors.ts'
 import type { Open } from '../wire/frame.ts'
 import { type Attachment, decodeAttachment, encodeAttachment, Kind } from '../wire/message.ts'
 import { detachWith, inflightOf } from './initiator.ts'
+import type { SessionLimits } from './limits.ts'
 import type { Link } from './link.ts'
 import { KEY_BYTES, proofHolds } from './proof.ts'
 import type { Route } from './route.ts'
-import { Session, type SessionLimits } from './session.ts'
+import { Session } from './session.ts'
 import type { Stream } from './stream.ts'
 
 export interface AcceptorOptions {
@@ -38,6 +39,7 @@ interface Entry {
 
 const DETACHED_TTL_MS = 10 * 60_000
 const MAX_SESSIONS = 512
+const MAX_SESSIONS_PER_SUBJECT = 64
 
 export class Acceptor {
   readonly #options: AcceptorOptions
@@ -84,6 +86,7 @@ export class Acceptor {
     const key = Buffer.from(String(json.key), 'base64url')
     if (key.length !== KEY_BYTES) throw new TunnelError('PROTOCOL', 'the key of a new session has the wrong length')
     const subject = subjectOf(json)
+    this.#makeRoomFor(subject)
     const session = new Session({
       side: 'acceptor',
       clock: this.#options.clock,
@@ -100,6 +103,16 @@ export class Acceptor {
     const entry: Entry = { session, key, subject, epoch: attachment.epoch, route, cancelTtl: undefined }
     this.#entries.set(id, entry)
     this.#goLive(entry, route, attachment)
+  }
+
+  /** A subject's oldest session without a carrier gives way to its new one, so that it can fill nobody else's room. */
+  #makeRoomFor(subject: string): void {
+    const own = [...this.#entries.values()].filter(entry => entry.subject === subject)
+    if (own.length < MAX_SESSIONS_PER_SUBJECT) return
+    const idle = own.find(({ session }) => session.state === 'detached')
+    if (idle === undefined)
+      throw new TunnelError('LIMIT', `${own.length} sessions of this subject are attached already`)
+    idle.session.close(new TunnelError('SESSION_CLOSED', 'a newer session took its place'))
   }
 
   /** Unknown, not yours, and a wrong proof have one answer: nobody learns which sessions exist. */

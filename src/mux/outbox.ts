@@ -37,6 +37,8 @@ export class Outbox {
   /** Sequence number of the next batch to go out on this route; behind the newest while a resume catches up. */
   #cursor = 0
   #flushDeferred = false
+  /** Wait for the moment when everything is acknowledged. */
+  #deliveryWaiters: (() => void)[] = []
 
   constructor(clock: Clock, takeAck: () => number) {
     this.#clock = clock
@@ -77,6 +79,7 @@ export class Outbox {
     this.detach()
     this.#scheduler.clear()
     this.#replay.clear()
+    this.#tellDelivered()
   }
 
   /** A control frame, or data that the scheduler let through: leaves at the end of this turn, or as a full batch. */
@@ -102,9 +105,16 @@ export class Outbox {
   acknowledge(ack: number): void {
     if (!this.#replay.acknowledge(ack)) return
     this.#cursor = Math.max(this.#cursor, ack)
+    if (this.#isDelivered) this.#tellDelivered()
     if (this.#builder.bytes > 0 && !this.#flushDeferred) this.#flush()
     this.#scheduler.pump()
     this.#wantDrain()
+  }
+
+  /** Resolves when the peer has acknowledged all that was gathered and sent, or there is nobody left to do so. */
+  delivered(): Promise<void> {
+    if (this.#isDelivered) return Promise.resolve()
+    return new Promise(resolve => this.#deliveryWaiters.push(resolve))
   }
 
   /** Sends what is gathered now, as far as I2 allows, without waiting for the end of the turn. */
@@ -161,6 +171,16 @@ export class Outbox {
     const gathered = this.#builder.bytes
     if (this.#route.bufferedBytes + gathered >= HIGH_WATER_BYTES) return false
     return this.#replay.bytes + gathered < this.#maxInflightBytes - CONTROL_RESERVE_BYTES
+  }
+
+  get #isDelivered(): boolean {
+    return this.#replay.bytes === 0 && this.#builder.bytes === 0
+  }
+
+  #tellDelivered(): void {
+    const waiters = this.#deliveryWaiters
+    this.#deliveryWaiters = []
+    for (const resolve of waiters) resolve()
   }
 
   #wantDrain(): void {

@@ -30,6 +30,7 @@ import {
   violation,
 } from '../wire/message.ts'
 import { Inbox } from './inbox.ts'
+import { defaultLimits, type SessionLimits } from './limits.ts'
 import { Outbox } from './outbox.ts'
 import { Ping } from './ping.ts'
 import type { Route, RouteHandler } from './route.ts'
@@ -37,20 +38,6 @@ import { Stream, type StreamHost, type StreamSide } from './stream.ts'
 import { GrowthBudget, INITIAL_WINDOW_BYTES, type WindowBudget } from './window.ts'
 
 export type SessionState = 'detached' | 'live' | 'closed'
-
-export interface SessionLimits {
-  /** Unacknowledged bytes in each direction; the smaller of both ends holds. */
-  readonly maxInflightBytes: number
-  readonly maxStreams: number
-  /** Growth of all receive windows together. */
-  readonly windowBudgetBytes: number
-}
-
-export const defaultLimits: SessionLimits = {
-  maxInflightBytes: 8 * 1024 * 1024,
-  maxStreams: 16_384,
-  windowBudgetBytes: 64 * 1024 * 1024,
-}
 
 export interface SessionOptions {
   readonly side: StreamSide
@@ -167,8 +154,7 @@ export class Session implements StreamHost, RouteHandler {
     if (tellPeer) {
       // The FIN of a stream that has just ended is not to be lost with the streams that are reset.
       this.#outbox.flush()
-      const detachment = { final: true, code: error.wire, retryMs: 0, reason: error.message }
-      this.#send(route => encodeDetach(route, detachment))
+      this.#send(route => encodeDetach(route, { final: true, code: error.wire, retryMs: 0, reason: error.message }))
     }
     this.#leaveRoute()
     this.#transition('closed', error.code)
@@ -185,6 +171,11 @@ export class Session implements StreamHost, RouteHandler {
     } catch (thrown) {
       this.close(asTunnelError(thrown), true)
     }
+  }
+
+  /** Resolves when the peer has everything that was sent, or the session has ended. */
+  delivered(): Promise<void> {
+    return this.#outbox.delivered()
   }
 
   /** The carrier has room again. */

@@ -1,5 +1,5 @@
 /** Listening sockets: addresses as users write them, and one clear line when a port is not to be had. */
-import type { Server } from 'node:net'
+import { isIPv6, type Server } from 'node:net'
 import { TunnelError } from '../errors.ts'
 
 export interface HostPort {
@@ -14,7 +14,7 @@ export interface HostPort {
  */
 export function parseHostPort(text: string): HostPort {
   const [, v6, name, port] = /^(?:\[([0-9A-Fa-f:.%a-z]+)\]|([^:[\]]*)):([0-9]{1,5})$/.exec(text) ?? []
-  if (port === undefined || Number(port) > 65_535) {
+  if (port === undefined || Number(port) > 65_535 || (v6 !== undefined && !isIPv6(v6))) {
     throw new TunnelError('USAGE', `${JSON.stringify(text)} is not an address`, {
       hint: 'write it as HOST:PORT, for example 127.0.0.1:8080 or [::1]:8080',
     })

@@ -67,7 +67,12 @@ class Source implements Sender {
   }
 }
 
-function world(maxInflightBytes = 8 * MIB): { clock: VirtualClock; outbox: Outbox; route: TestRoute; acks: () => void } {
+function world(maxInflightBytes = 8 * MIB): {
+  clock: VirtualClock
+  outbox: Outbox
+  route: TestRoute
+  acks: () => void
+} {
   const clock = new VirtualClock()
   const outbox = new Outbox(clock, () => 7)
   const route = new TestRoute(3)
@@ -105,6 +110,7 @@ test('kept bytes never exceed maxInflight, and every acknowledgement lets more g
   for (let turn = 0; turn < 200 && outbox.keptBytes + source.left > 0; turn++) {
     clock.turn()
     assert.ok(outbox.keptBytes <= 512 * KIB, String(outbox.keptBytes))
+    assert.ok(outbox.gatheredBytes <= 128 * KIB, 'data that cannot leave is not gathered')
     const before = route.sent.length
     acks()
     clock.turn()
@@ -121,6 +127,17 @@ test('control frames pass while data waits for room among the kept bytes', () =>
   outbox.frame(FrameType.FIN, 9, null)
   clock.turn()
   assert.equal(route.sent.length, before + 1)
+})
+
+test('control frames keep to maxInflight too, and leave once there is room', () => {
+  const { clock, outbox, route, acks } = world(512 * KIB)
+  for (let index = 0; index < 100_000; index++) outbox.frame(FrameType.FIN, 1, null)
+  assert.ok(outbox.keptBytes <= 512 * KIB, String(outbox.keptBytes))
+  assert.ok(outbox.gatheredBytes > 0)
+  acks()
+  clock.turn()
+  assert.equal(outbox.gatheredBytes, 0)
+  assert.ok(route.sent.length > 10)
 })
 
 test('data waits while the carrier is full, and asks to be told; control frames do not wait', () => {
@@ -167,7 +184,10 @@ test('a resume sends what the peer does not have, in order, with the new route, 
   outbox.attach(second, 3, 8 * MIB)
   assert.deepEqual(second.seqs, [3, 4, 5])
   assert.ok(second.sent.every(message => routeOf(message) === 8))
-  assert.ok(route.sent.every(message => routeOf(message) === 3), 'a buffer that may still be queued was changed')
+  assert.ok(
+    route.sent.every(message => routeOf(message) === 3),
+    'a buffer that may still be queued was changed',
+  )
   outbox.acknowledge(6)
   assert.equal(outbox.keptBytes, 0)
 })

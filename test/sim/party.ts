@@ -10,6 +10,8 @@ export interface PartyOptions {
   readonly stream: Stream
   readonly clock: Clock
   readonly random: Random
+  /** Writes and reads without pauses. */
+  readonly hasty: boolean
   readonly sends: { readonly key: string; readonly bytes: number }
   readonly receives: { readonly key: string; readonly bytes: number }
   /** A violated promise. */
@@ -27,14 +29,15 @@ export class Party {
   readonly #incoming: Content
   readonly #outgoing: Content
   readonly #pauseMs: number
+  #largestWindow = 0
   #sent = 0
 
   constructor(options: PartyOptions) {
     this.#options = options
-    const { stream, random, sends, receives } = options
+    const { stream, random, hasty, sends, receives } = options
     this.#incoming = new Content(receives.key)
     this.#outgoing = new Content(sends.key)
-    this.#pauseMs = random.pick([1, 50, 1_000])
+    this.#pauseMs = random.pick(hasty ? [1] : [1, 50, 1_000])
     stream.on('end', () => this.#ended())
     stream.on('error', error => {
       this.error = asTunnelError(error)
@@ -42,7 +45,8 @@ export class Party {
     stream.on('close', () => {
       this.closed = true
     })
-    const read = random.pick([this.#readFlowing, this.#readPaused, this.#readInPieces, this.#readIterating])
+    const odd = [this.#readPaused, this.#readInPieces, this.#readIterating]
+    const read = hasty ? this.#readFlowing : random.pick([this.#readFlowing, ...odd])
     read.call(this)
     this.#write()
   }
@@ -50,6 +54,13 @@ export class Party {
   /** Every byte and both ends arrived, without an error. */
   get complete(): boolean {
     return this.closed && this.error === undefined && this.ends === 1 && this.received === this.#options.receives.bytes
+  }
+
+  /** What waits unread never exceeds a window that was granted. */
+  check(): void {
+    const { name, stream, fail } = this.#options
+    this.#largestWindow = Math.max(this.#largestWindow, stream.windowBytes)
+    if (stream.readableLength > this.#largestWindow) fail(`${name}: ${stream.readableLength} bytes wait unread`)
   }
 
   #write(): void {

@@ -28,19 +28,34 @@ interface Flags extends GatewayFlags, LogFlags {
   readonly healthListen?: string
 }
 
+const examples = `
+Examples:
+  tunnelctl agent --gateway wss://gateway.example.com --token-file agent.token
+
+On a machine outside the cluster, with fixed addresses:
+  tunnelctl agent ... --service db/prod:5432=10.0.0.7:5432 --service web/prod:80=127.0.0.1:8000
+`
+
 export function agentCommand(io: Io): Command {
-  const command = new Command('agent').description('Dials out to a gateway and reaches services for it.')
+  const command = new Command('agent').description(
+    'Runs in the cluster: dials out to a gateway, and from then on reaches services for those who connect.',
+  )
   for (const each of gatewayOptions()) command.addOption(each)
   command
-    .addOption(repeated('--service <name/ns:port=host:port...>', 'a service that is reached at a fixed address'))
-    .addOption(repeated('--allow <pattern...>', 'reach only these, whatever the token allows: api/prod:8080'))
+    .addOption(repeated('--service <entry...>', 'a service at a fixed address: NAME/NS:PORT=HOST:PORT'))
+    .addOption(repeated('--allow <pattern...>', 'reach these only, whatever tokens allow: api/prod:8080, */dev:*'))
     .addOption(repeated('--deny <pattern...>', 'never reach these'))
-    .addOption(option('--cluster-domain <domain>', 'default: as /etc/resolv.conf says, else cluster.local'))
-    .addOption(repeated('--dns-server <host[:port]...>', 'ask these name servers in place of the system’s'))
-    .addOption(option('--dial-timeout <duration>', 'for reaching a service').default('10s'))
-    .addOption(option('--health-listen <host:port>', 'where /healthz, /readyz and /metrics are served'))
+    .addOption(
+      option(
+        '--cluster-domain <domain>',
+        'the domain of cluster DNS; default: as in /etc/resolv.conf, else cluster.local',
+      ),
+    )
+    .addOption(repeated('--dns-server <address...>', "name servers to ask in place of the system's: HOST or HOST:PORT"))
+    .addOption(option('--dial-timeout <duration>', 'how long reaching a service may take').default('10s'))
+    .addOption(option('--health-listen <host:port>', 'serve /healthz, /readyz and /metrics here'))
   for (const each of logOptions()) command.addOption(each)
-  return command.action(async (flags: Flags) => await run(flags, io))
+  return command.addHelpText('after', examples).action(async (flags: Flags) => await run(flags, io))
 }
 
 async function run(flags: Flags, io: Io): Promise<void> {

@@ -27,12 +27,16 @@ interface Flags extends GatewayFlags {
 
 const examples = `
 Targets:
-  db/prod:5432            service db in namespace prod, port 5432; the same local port if it is free
-  5433:db/prod:5432       local port 5433
-  0.0.0.0:5433:db/prod:5432   bound to an address of your choice
-  web/prod:http           a port by its name
+  db/prod:5432               port 5432 of service db in namespace prod, at the
+                             same local port, or another if that is taken
+  5433:db/prod:5432          at local port 5433
+  0.0.0.0:5433:db/prod:5432  at local port 5433, for other machines too
+  web/prod:http              a port by its name
 
 Examples:
+  tunnelctl connect --gateway wss://gateway.example.com --token-file me.token db/prod:5432
+
+With TUNNELCTL_GATEWAY and TUNNELCTL_TOKEN_FILE set:
   tunnelctl connect db/prod:5432 6380:cache/prod:6379
   ssh -o ProxyCommand='tunnelctl connect --stdio ssh/prod:22' me@prod
 `
@@ -45,22 +49,22 @@ const HOLD_MS = 30_000
 
 export function connectCommand(io: Io): Command {
   const command = new Command('connect')
-    .description('Opens a local port for each target, and keeps it open.')
+    .description('Opens a local port for each target, or one pipe, and keeps it open until Ctrl-C.')
     .argument('<target...>', 'what to reach: service/namespace:port, LOCAL:target or BIND:LOCAL:target')
   for (const each of gatewayOptions()) command.addOption(each)
   return command
-    .addOption(option('--agent <name>', 'the agent to go through; needed when the token allows several'))
-    .addOption(option('-n, --namespace <namespace>', 'for targets that name none: db:5432'))
-    .addOption(option('--address <address>', 'bind local ports to this address; default: both loopbacks'))
-    .addOption(new Option('--stdio', 'join stdin and stdout to the one target, and print nothing else'))
+    .addOption(option('--agent <name>', 'the agent to go through; needed if the token allows several'))
+    .addOption(option('-n, --namespace <namespace>', 'the namespace of targets that name none, as db:5432'))
+    .addOption(option('--address <address>', 'where local ports are bound; default: 127.0.0.1 and ::1'))
+    .addOption(new Option('--stdio', 'be a pipe: join stdin and stdout to the one target, and print nothing else'))
     .addOption(
-      option('-o, --output <format>', 'text, or json: one event per line').choices(['text', 'json']).default('text'),
+      option('-o, --output <format>', 'text, or json: one event per line on stdout')
+        .choices(['text', 'json'])
+        .default('text'),
     )
-    .addOption(
-      option('--stats-interval <duration>', 'how often json output has a stats event; 0 for never').default('1s'),
-    )
-    .addOption(option('--ping-interval <duration>', 'default: 5s while the figures are shown, else 20s'))
-    .addOption(option('-q, --quiet', 'show failures only'))
+    .addOption(option('--stats-interval <duration>', 'how often json has a stats event; 0: never').default('1s'))
+    .addOption(option('--ping-interval <duration>', 'how often to ping; default: 5s while it is shown, else 20s'))
+    .addOption(option('-q, --quiet', 'print failures only'))
     .addHelpText('after', examples)
     .action(async (targets: string[], flags: Flags) => await run(targets, flags, io))
 }

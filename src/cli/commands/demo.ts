@@ -44,7 +44,6 @@ async function run(keep: boolean, io: Io): Promise<void> {
   const interrupt = () => end.abort(new TunnelError('INTERRUPTED', 'interrupted'))
   const shutdown = shutdownOnSignals()
   shutdown.signal.addEventListener('abort', interrupt)
-  process.once('SIGHUP', interrupt)
   // A reader that has gone away, as `head` does, or a terminal: there is nobody left to show anything to.
   for (const output of [io.stdout, io.stderr]) output.on('error', interrupt)
   const deadline = setTimeout(() => end.abort(failed(`not done after ${DEADLINE_MS / 1000} s`)), DEADLINE_MS)
@@ -79,7 +78,6 @@ async function run(keep: boolean, io: Io): Promise<void> {
   } finally {
     clearTimeout(deadline)
     await stage.close()
-    process.off('SIGHUP', interrupt)
     shutdown.release()
   }
 }

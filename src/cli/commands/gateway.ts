@@ -23,17 +23,25 @@ interface Flags extends LogFlags {
   readonly dev?: boolean
 }
 
+const examples = `
+Examples:
+  tunnelctl gateway --dev
+  tunnelctl gateway --listen 0.0.0.0:443 --tls-cert tls.crt --tls-key tls.key --verify-key issuer.key.pub
+`
+
 export function gatewayCommand(io: Io): Command {
   const command = new Command('gateway')
-    .description('Relays between connect and agents. Both dial it; it dials nobody.')
-    .addOption(option('--listen <host:port>', 'where connect and agents come in').default('127.0.0.1:8080'))
-    .addOption(option('--admin-listen <host:port>', 'where /healthz, /readyz and /metrics are served'))
-    .addOption(repeated('--verify-key <file...>', 'public keys of the issuers of tokens: FILE.pub of token keygen'))
-    .addOption(option('--tls-cert <file>', 'PEM certificate chain; without it, put a TLS proxy in front'))
-    .addOption(option('--tls-key <file>', 'PEM private key'))
-    .addOption(new Option('--dev', 'on loopback only: makes keys and tokens and prints what to paste'))
+    .description(
+      'Runs where both sides can reach it, and relays between connect and agents. Both dial in; it dials nobody.',
+    )
+    .addOption(option('--listen <host:port>', 'where connect and agents dial in').default('127.0.0.1:8080'))
+    .addOption(option('--admin-listen <host:port>', 'serve /healthz, /readyz and /metrics here'))
+    .addOption(repeated('--verify-key <file...>', 'public key to check tokens with: the FILE.pub of token keygen'))
+    .addOption(option('--tls-cert <file>', 'PEM certificate chain; without it, put a proxy that ends TLS in front'))
+    .addOption(option('--tls-key <file>', 'PEM private key of the certificate'))
+    .addOption(new Option('--dev', 'to try it on this machine: makes keys and tokens, and prints what to paste'))
   for (const each of logOptions()) command.addOption(each)
-  return command.action(async (flags: Flags) => await run(flags, io))
+  return command.addHelpText('after', examples).action(async (flags: Flags) => await run(flags, io))
 }
 
 async function run(flags: Flags, io: Io): Promise<void> {

@@ -18,10 +18,19 @@ interface CreateOptions {
   readonly ttl: string
 }
 
+const examples = `
+Examples, in this order:
+  tunnelctl token keygen --out issuer.key
+  tunnelctl token create --key issuer.key --role agent --subject prod-agent --agent prod --ttl 90d > agent.token
+  tunnelctl token create --key issuer.key --role connect --subject ada --agent prod --allow db/prod:5432 --ttl 8h > ada.token
+  tunnelctl token inspect --token-file ada.token
+`
+
 /** Throws TunnelError or CommanderError out of `parseAsync`; never ends the process. */
 export function tokenCommand(io: Io): Command {
   const command = new Command('token')
-    .description('make key pairs and tokens, and look into a token')
+    .description('Makes key pairs and tokens, and shows what is in a token.')
+    .addHelpText('after', examples)
     .configureOutput({
       writeOut: text => io.stdout.write(text),
       writeErr: text => io.stderr.write(redactTokens(text)),
@@ -38,9 +47,12 @@ export function tokenCommand(io: Io): Command {
 function addKeygen(command: Command, io: Io): void {
   command
     .command('keygen')
-    .description('write a new private key to FILE (mode 0600) and its public half to FILE.pub')
+    .summary('make a key pair: FILE to make tokens with, FILE.pub for gateways')
+    .description('Makes a key pair: the private key FILE, to make tokens with, and FILE.pub, for the gateway.')
     .addOption(
-      new Option('--out <file>', 'where to write; nothing is overwritten').env('TUNNELCTL_OUT').makeOptionMandatory(),
+      new Option('--out <file>', 'where to write the private key, with mode 0600; nothing is overwritten')
+        .env('TUNNELCTL_OUT')
+        .makeOptionMandatory(),
     )
     .action(async ({ out }: { out: string }) => {
       const { kid, publicFile } = await writeKeyPair(out)
@@ -53,10 +65,13 @@ function addKeygen(command: Command, io: Io): void {
 function addCreate(command: Command, io: Io): void {
   command
     .command('create')
-    .description('make a token and print it, alone, on stdout')
-    .addOption(new Option('--key <file>', 'the private key from keygen').env('TUNNELCTL_KEY').makeOptionMandatory())
+    .summary('make a token and print it on stdout')
+    .description('Makes a token and prints it, alone, on stdout.')
     .addOption(
-      new Option('--role <role>', 'who will hold it')
+      new Option('--key <file>', 'the private key, as made by keygen').env('TUNNELCTL_KEY').makeOptionMandatory(),
+    )
+    .addOption(
+      new Option('--role <role>', 'who will hold it: connect or agent')
         .choices(['connect', 'agent'])
         .env('TUNNELCTL_ROLE')
         .makeOptionMandatory(),
@@ -66,7 +81,7 @@ function addCreate(command: Command, io: Io): void {
     )
     // What a token may do has to be said, and is never picked up from the environment.
     .option('--agent <name...>', "role agent: its name; role connect: the agents it may use, '*' for all")
-    .option('--allow <pattern...>', "role connect: what it may open, as api/prod:8080, '*/dev:*' or db/prod:5000-5999")
+    .option('--allow <pattern...>', "role connect: what it may open: api/prod:8080, '*/dev:*', db/prod:5000-5999")
     .addOption(
       new Option('--ttl <duration>', 'how long it is good for: 30m, 8h, 7d').env('TUNNELCTL_TTL').makeOptionMandatory(),
     )
@@ -83,11 +98,13 @@ function addCreate(command: Command, io: Io): void {
 function addInspect(command: Command, io: Io): void {
   command
     .command('inspect')
-    .description('show what is in a token, as JSON; its signature is not checked')
+    .summary('show what is in a token')
+    .description('Shows what is in a token, as JSON. Its signature is not checked.')
     .addOption(
-      new Option('--token-file <file>', 'the file that holds it, - for stdin; else TUNNELCTL_TOKEN').env(
-        'TUNNELCTL_TOKEN_FILE',
-      ),
+      new Option(
+        '--token-file <file>',
+        'file with the token, - for stdin; without it, TUNNELCTL_TOKEN is the token',
+      ).env('TUNNELCTL_TOKEN_FILE'),
     )
     .addOption(new Option('--token [secret]').hideHelp().argParser(refuseSecret))
     .action(async ({ tokenFile }: { tokenFile?: string }) => {

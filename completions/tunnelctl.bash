@@ -1,0 +1,62 @@
+# Completion of tunnelctl for bash, made from its command tree. To use it: source <(tunnelctl completion bash)
+
+_tunnelctl() {
+    local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} path='' words='' flags='' index
+    COMPREPLY=()
+    # bash makes a word of its own of every "=".
+    if [[ $cur == = ]]; then
+        cur=''
+    elif [[ $prev == = ]]; then
+        prev=${COMP_WORDS[COMP_CWORD - 2]}
+    fi
+    for ((index = 1; index < COMP_CWORD; index++)); do
+        case "$path ${COMP_WORDS[index]}" in
+            *' --') return ;;
+            ' connect') path='connect' ;;
+            ' agent') path='agent' ;;
+            ' gateway') path='gateway' ;;
+            ' token') path='token' ;;
+            ' demo') path='demo' ;;
+            ' completion') path='completion' ;;
+            'token keygen') path='token keygen' ;;
+            'token create') path='token create' ;;
+            'token inspect') path='token inspect' ;;
+        esac
+    done
+    case "$path $prev" in
+        'connect --token-file' | 'connect --ca-file' | 'agent --token-file' | 'agent --ca-file' | 'gateway --verify-key' | 'gateway --tls-cert' | 'gateway --tls-key' | 'token keygen --out' | 'token create --key' | 'token inspect --token-file') _tunnelctl_files && return ;;
+        'connect -o' | 'connect --output') words='text json' ;;
+        'agent --log-format') words='json pretty' ;;
+        'agent --log-level') words='debug info warn error off' ;;
+        'gateway --log-format') words='json pretty' ;;
+        'gateway --log-level') words='debug info warn error off' ;;
+        'token create --role') words='connect agent' ;;
+        'connect --gateway' | 'connect --agent' | 'connect -n' | 'connect --namespace' | 'connect --address' | 'connect --stats-interval' | 'connect --ping-interval' | 'agent --gateway' | 'agent --service' | 'agent --allow' | 'agent --deny' | 'agent --cluster-domain' | 'agent --dns-server' | 'agent --dial-timeout' | 'agent --health-listen' | 'gateway --listen' | 'gateway --admin-listen' | 'token create --subject' | 'token create --agent' | 'token create --allow' | 'token create --ttl') return ;;
+        *)
+            case $path in
+                '') words='connect agent gateway token demo completion' flags='-V --version -h --help' ;;
+                'connect') words='' flags='--gateway --token-file --ca-file --agent -n --namespace --address --stdio -o --output --stats-interval --ping-interval -q --quiet -h --help' ;;
+                'agent') words='' flags='--gateway --token-file --ca-file --service --allow --deny --cluster-domain --dns-server --dial-timeout --health-listen --log-format --log-level -h --help' ;;
+                'gateway') words='' flags='--listen --admin-listen --verify-key --tls-cert --tls-key --dev --log-format --log-level -h --help' ;;
+                'token') words='keygen create inspect' flags='-h --help' ;;
+                'token keygen') words='' flags='--out -h --help' ;;
+                'token create') words='' flags='--key --role --subject --agent --allow --ttl -h --help' ;;
+                'token inspect') words='' flags='--token-file -h --help' ;;
+                'demo') words='' flags='--keep -h --help' ;;
+                'completion') words='bash zsh fish powershell' flags='-h --help' ;;
+            esac
+            ;;
+    esac
+    [[ $cur == -* ]] && words=$flags
+    # shellcheck disable=SC2207
+    COMPREPLY=($(compgen -W "$words" -- "$cur"))
+}
+
+# readline completes the names of files best; bash before 4 cannot be asked to.
+_tunnelctl_files() {
+    compopt -o default 2>/dev/null && return
+    # shellcheck disable=SC2207
+    local IFS=$'\n' && COMPREPLY=($(compgen -f -- "$cur"))
+}
+
+complete -F _tunnelctl tunnelctl

@@ -1,0 +1,92 @@
+# Completion of tunnelctl for fish, made from its command tree. To use it: tunnelctl completion fish | source
+
+# True when the words so far lead to the command given.
+function __tunnelctl_at
+    set -l path
+    for word in (commandline -opc)[2..-1]
+        switch "$path $word"
+            case ' connect'
+                set path connect
+            case ' agent'
+                set path agent
+            case ' gateway'
+                set path gateway
+            case ' token'
+                set path token
+            case ' demo'
+                set path demo
+            case ' completion'
+                set path completion
+            case 'token keygen'
+                set path token keygen
+            case 'token create'
+                set path token create
+            case 'token inspect'
+                set path token inspect
+        end
+    end
+    test "$path" = "$argv"
+end
+
+complete -c tunnelctl -f
+complete -c tunnelctl -n '__tunnelctl_at' -a connect -d 'open local ports, or a pipe, to services in the cluster'
+complete -c tunnelctl -n '__tunnelctl_at' -a agent -d 'run in the cluster: dials out, and reaches services from there'
+complete -c tunnelctl -n '__tunnelctl_at' -a gateway -d 'run where both can reach it: relays between connect and agents'
+complete -c tunnelctl -n '__tunnelctl_at' -a token -d 'make keys and tokens, and look into a token'
+complete -c tunnelctl -n '__tunnelctl_at' -a demo -d 'see it all at work on this machine, in seconds'
+complete -c tunnelctl -n '__tunnelctl_at' -a completion -d 'print a completion script for your shell'
+complete -c tunnelctl -n '__tunnelctl_at' -s V -l version -d 'print the version'
+complete -c tunnelctl -n '__tunnelctl_at' -s h -l help -d 'show this help'
+complete -c tunnelctl -n '__tunnelctl_at connect' -l gateway -x -d 'the gateway to dial, as wss://gateway.example.com'
+complete -c tunnelctl -n '__tunnelctl_at connect' -l token-file -r -F -d 'file with the token, - for stdin; without it, TUNNELCTL_TOKEN is the token'
+complete -c tunnelctl -n '__tunnelctl_at connect' -l ca-file -r -F -d 'PEM file of a private authority that signed the gateway\'s certificate'
+complete -c tunnelctl -n '__tunnelctl_at connect' -l agent -x -d 'the agent to go through; needed if the token allows several'
+complete -c tunnelctl -n '__tunnelctl_at connect' -s n -l namespace -x -d 'the namespace of targets that name none, as db:5432'
+complete -c tunnelctl -n '__tunnelctl_at connect' -l address -x -d 'where local ports are bound; default: 127.0.0.1 and ::1'
+complete -c tunnelctl -n '__tunnelctl_at connect' -l stdio -d 'be a pipe: join stdin and stdout to the one target, and print nothing else'
+complete -c tunnelctl -n '__tunnelctl_at connect' -s o -l output -x -a 'text json' -d 'text, or json: one event per line on stdout'
+complete -c tunnelctl -n '__tunnelctl_at connect' -l stats-interval -x -d 'how often json has a stats event; 0: never'
+complete -c tunnelctl -n '__tunnelctl_at connect' -l ping-interval -x -d 'how often to ping; default: 5s while it is shown, else 20s'
+complete -c tunnelctl -n '__tunnelctl_at connect' -s q -l quiet -d 'print failures only'
+complete -c tunnelctl -n '__tunnelctl_at connect' -s h -l help -d 'show this help'
+complete -c tunnelctl -n '__tunnelctl_at agent' -l gateway -x -d 'the gateway to dial, as wss://gateway.example.com'
+complete -c tunnelctl -n '__tunnelctl_at agent' -l token-file -r -F -d 'file with the token, - for stdin; without it, TUNNELCTL_TOKEN is the token'
+complete -c tunnelctl -n '__tunnelctl_at agent' -l ca-file -r -F -d 'PEM file of a private authority that signed the gateway\'s certificate'
+complete -c tunnelctl -n '__tunnelctl_at agent' -l service -x -d 'a service at a fixed address: NAME/NS:PORT=HOST:PORT'
+complete -c tunnelctl -n '__tunnelctl_at agent' -l allow -x -d 'reach these only, whatever tokens allow: api/prod:8080, */dev:*'
+complete -c tunnelctl -n '__tunnelctl_at agent' -l deny -x -d 'never reach these'
+complete -c tunnelctl -n '__tunnelctl_at agent' -l cluster-domain -x -d 'the domain of cluster DNS; default: as in /etc/resolv.conf, else cluster.local'
+complete -c tunnelctl -n '__tunnelctl_at agent' -l dns-server -x -d 'name servers to ask in place of the system\'s: HOST or HOST:PORT'
+complete -c tunnelctl -n '__tunnelctl_at agent' -l dial-timeout -x -d 'how long reaching a service may take'
+complete -c tunnelctl -n '__tunnelctl_at agent' -l health-listen -x -d 'serve /healthz, /readyz and /metrics here'
+complete -c tunnelctl -n '__tunnelctl_at agent' -l log-format -x -a 'json pretty' -d 'json or pretty; default: pretty on a terminal, else json'
+complete -c tunnelctl -n '__tunnelctl_at agent' -l log-level -x -a 'debug info warn error off' -d 'debug, info, warn, error or off'
+complete -c tunnelctl -n '__tunnelctl_at agent' -s h -l help -d 'show this help'
+complete -c tunnelctl -n '__tunnelctl_at gateway' -l listen -x -d 'where connect and agents dial in'
+complete -c tunnelctl -n '__tunnelctl_at gateway' -l admin-listen -x -d 'serve /healthz, /readyz and /metrics here'
+complete -c tunnelctl -n '__tunnelctl_at gateway' -l verify-key -r -F -d 'public key to check tokens with: the FILE.pub of token keygen'
+complete -c tunnelctl -n '__tunnelctl_at gateway' -l tls-cert -r -F -d 'PEM certificate chain; without it, put a proxy that ends TLS in front'
+complete -c tunnelctl -n '__tunnelctl_at gateway' -l tls-key -r -F -d 'PEM private key of the certificate'
+complete -c tunnelctl -n '__tunnelctl_at gateway' -l dev -d 'to try it on this machine: makes keys and tokens, and prints what to paste'
+complete -c tunnelctl -n '__tunnelctl_at gateway' -l log-format -x -a 'json pretty' -d 'json or pretty; default: pretty on a terminal, else json'
+complete -c tunnelctl -n '__tunnelctl_at gateway' -l log-level -x -a 'debug info warn error off' -d 'debug, info, warn, error or off'
+complete -c tunnelctl -n '__tunnelctl_at gateway' -s h -l help -d 'show this help'
+complete -c tunnelctl -n '__tunnelctl_at token' -a keygen -d 'make a key pair: FILE to make tokens with, FILE.pub for gateways'
+complete -c tunnelctl -n '__tunnelctl_at token' -a create -d 'make a token and print it on stdout'
+complete -c tunnelctl -n '__tunnelctl_at token' -a inspect -d 'show what is in a token'
+complete -c tunnelctl -n '__tunnelctl_at token' -s h -l help -d 'show this help'
+complete -c tunnelctl -n '__tunnelctl_at token keygen' -l out -r -F -d 'where to write the private key, with mode 0600; nothing is overwritten'
+complete -c tunnelctl -n '__tunnelctl_at token keygen' -s h -l help -d 'show this help'
+complete -c tunnelctl -n '__tunnelctl_at token create' -l key -r -F -d 'the private key, as made by keygen'
+complete -c tunnelctl -n '__tunnelctl_at token create' -l role -x -a 'connect agent' -d 'who will hold it: connect or agent'
+complete -c tunnelctl -n '__tunnelctl_at token create' -l subject -x -d 'the person or machine it is for'
+complete -c tunnelctl -n '__tunnelctl_at token create' -l agent -x -d 'role agent: its name; role connect: the agents it may use, \'*\' for all'
+complete -c tunnelctl -n '__tunnelctl_at token create' -l allow -x -d 'role connect: what it may open: api/prod:8080, \'*/dev:*\', db/prod:5000-5999'
+complete -c tunnelctl -n '__tunnelctl_at token create' -l ttl -x -d 'how long it is good for: 30m, 8h, 7d'
+complete -c tunnelctl -n '__tunnelctl_at token create' -s h -l help -d 'show this help'
+complete -c tunnelctl -n '__tunnelctl_at token inspect' -l token-file -r -F -d 'file with the token, - for stdin; without it, TUNNELCTL_TOKEN is the token'
+complete -c tunnelctl -n '__tunnelctl_at token inspect' -s h -l help -d 'show this help'
+complete -c tunnelctl -n '__tunnelctl_at demo' -l keep -d 'then leave it running, with a URL to try, until Ctrl-C'
+complete -c tunnelctl -n '__tunnelctl_at demo' -s h -l help -d 'show this help'
+complete -c tunnelctl -n '__tunnelctl_at completion' -a 'bash zsh fish powershell'
+complete -c tunnelctl -n '__tunnelctl_at completion' -s h -l help -d 'show this help'

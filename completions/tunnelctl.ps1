@@ -1,0 +1,136 @@
+# Completion of tunnelctl for PowerShell, made from its command tree.
+# To use it: tunnelctl completion powershell | Out-String | Invoke-Expression
+
+Register-ArgumentCompleter -Native -CommandName tunnelctl -ScriptBlock {
+    param($wordToComplete, $commandAst, $cursorPosition)
+
+    # What may follow each command, and each flag that takes one of a few words.
+    $words = @{
+        '' = @(
+            @('connect', 'open local ports, or a pipe, to services in the cluster'),
+            @('agent', 'run in the cluster: dials out, and reaches services from there'),
+            @('gateway', 'run where both can reach it: relays between connect and agents'),
+            @('token', 'make keys and tokens, and look into a token'),
+            @('demo', 'see it all at work on this machine, in seconds'),
+            @('completion', 'print a completion script for your shell'),
+            @('-V', 'print the version'),
+            @('--version', 'print the version'),
+            @('-h', 'show this help'),
+            @('--help', 'show this help')
+        )
+        'connect' = @(
+            @('--gateway', 'the gateway to dial, as wss://gateway.example.com'),
+            @('--token-file', 'file with the token, - for stdin; without it, TUNNELCTL_TOKEN is the token'),
+            @('--ca-file', 'PEM file of a private authority that signed the gateway''s certificate'),
+            @('--agent', 'the agent to go through; needed if the token allows several'),
+            @('-n', 'the namespace of targets that name none, as db:5432'),
+            @('--namespace', 'the namespace of targets that name none, as db:5432'),
+            @('--address', 'where local ports are bound; default: 127.0.0.1 and ::1'),
+            @('--stdio', 'be a pipe: join stdin and stdout to the one target, and print nothing else'),
+            @('-o', 'text, or json: one event per line on stdout'),
+            @('--output', 'text, or json: one event per line on stdout'),
+            @('--stats-interval', 'how often json has a stats event; 0: never'),
+            @('--ping-interval', 'how often to ping; default: 5s while it is shown, else 20s'),
+            @('-q', 'print failures only'),
+            @('--quiet', 'print failures only'),
+            @('-h', 'show this help'),
+            @('--help', 'show this help')
+        )
+        'agent' = @(
+            @('--gateway', 'the gateway to dial, as wss://gateway.example.com'),
+            @('--token-file', 'file with the token, - for stdin; without it, TUNNELCTL_TOKEN is the token'),
+            @('--ca-file', 'PEM file of a private authority that signed the gateway''s certificate'),
+            @('--service', 'a service at a fixed address: NAME/NS:PORT=HOST:PORT'),
+            @('--allow', 'reach these only, whatever tokens allow: api/prod:8080, */dev:*'),
+            @('--deny', 'never reach these'),
+            @('--cluster-domain', 'the domain of cluster DNS; default: as in /etc/resolv.conf, else cluster.local'),
+            @('--dns-server', 'name servers to ask in place of the system''s: HOST or HOST:PORT'),
+            @('--dial-timeout', 'how long reaching a service may take'),
+            @('--health-listen', 'serve /healthz, /readyz and /metrics here'),
+            @('--log-format', 'json or pretty; default: pretty on a terminal, else json'),
+            @('--log-level', 'debug, info, warn, error or off'),
+            @('-h', 'show this help'),
+            @('--help', 'show this help')
+        )
+        'gateway' = @(
+            @('--listen', 'where connect and agents dial in'),
+            @('--admin-listen', 'serve /healthz, /readyz and /metrics here'),
+            @('--verify-key', 'public key to check tokens with: the FILE.pub of token keygen'),
+            @('--tls-cert', 'PEM certificate chain; without it, put a proxy that ends TLS in front'),
+            @('--tls-key', 'PEM private key of the certificate'),
+            @('--dev', 'to try it on this machine: makes keys and tokens, and prints what to paste'),
+            @('--log-format', 'json or pretty; default: pretty on a terminal, else json'),
+            @('--log-level', 'debug, info, warn, error or off'),
+            @('-h', 'show this help'),
+            @('--help', 'show this help')
+        )
+        'token' = @(
+            @('keygen', 'make a key pair: FILE to make tokens with, FILE.pub for gateways'),
+            @('create', 'make a token and print it on stdout'),
+            @('inspect', 'show what is in a token'),
+            @('-h', 'show this help'),
+            @('--help', 'show this help')
+        )
+        'token keygen' = @(
+            @('--out', 'where to write the private key, with mode 0600; nothing is overwritten'),
+            @('-h', 'show this help'),
+            @('--help', 'show this help')
+        )
+        'token create' = @(
+            @('--key', 'the private key, as made by keygen'),
+            @('--role', 'who will hold it: connect or agent'),
+            @('--subject', 'the person or machine it is for'),
+            @('--agent', 'role agent: its name; role connect: the agents it may use, ''*'' for all'),
+            @('--allow', 'role connect: what it may open: api/prod:8080, ''*/dev:*'', db/prod:5000-5999'),
+            @('--ttl', 'how long it is good for: 30m, 8h, 7d'),
+            @('-h', 'show this help'),
+            @('--help', 'show this help')
+        )
+        'token inspect' = @(
+            @('--token-file', 'file with the token, - for stdin; without it, TUNNELCTL_TOKEN is the token'),
+            @('-h', 'show this help'),
+            @('--help', 'show this help')
+        )
+        'demo' = @(
+            @('--keep', 'then leave it running, with a URL to try, until Ctrl-C'),
+            @('-h', 'show this help'),
+            @('--help', 'show this help')
+        )
+        'completion' = @(
+            @('bash', 'bash'),
+            @('zsh', 'zsh'),
+            @('fish', 'fish'),
+            @('powershell', 'powershell'),
+            @('-h', 'show this help'),
+            @('--help', 'show this help')
+        )
+    }
+    $values = @{
+        'connect -o' = @('text', 'json')
+        'connect --output' = @('text', 'json')
+        'agent --log-format' = @('json', 'pretty')
+        'agent --log-level' = @('debug', 'info', 'warn', 'error', 'off')
+        'gateway --log-format' = @('json', 'pretty')
+        'gateway --log-level' = @('debug', 'info', 'warn', 'error', 'off')
+        'token create --role' = @('connect', 'agent')
+    }
+
+    $path = ''
+    $previous = ''
+    foreach ($element in $commandAst.CommandElements | Select-Object -Skip 1) {
+        if ($element.Extent.EndOffset -ge $cursorPosition) { break }
+        $previous = $element.ToString()
+        $longer = "$path $previous".Trim()
+        if ($words.ContainsKey($longer)) { $path = $longer }
+    }
+    if ($values.ContainsKey("$path $previous")) {
+        $offered = $values["$path $previous"] | ForEach-Object { , @($_, $_) }
+    } else {
+        $offered = $words[$path]
+    }
+    $offered | Where-Object { $_[0] -like "$wordToComplete*" } | ForEach-Object {
+        if ($_[0] -notlike '-*' -or $wordToComplete -like '-*') {
+            [System.Management.Automation.CompletionResult]::new($_[0], $_[0], 'ParameterValue', $_[1])
+        }
+    }
+}

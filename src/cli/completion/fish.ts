@@ -1,0 +1,56 @@
+/** For fish. */
+import type { CompletedCommand, Flag } from './tree.ts'
+
+export function fishScript(commands: readonly CompletedCommand[]): string {
+  return `# Completion of tunnelctl for fish, made from its command tree. To use it: tunnelctl completion fish | source
+
+# True when the words so far lead to the command given.
+function __tunnelctl_at
+    set -l path
+    for word in (commandline -opc)[2..-1]
+        switch "$path $word"
+${steps(commands).join('\n')}
+        end
+    end
+    test "$path" = "$argv"
+end
+
+complete -c tunnelctl -f
+${commands.flatMap(linesOf).join('\n')}
+`
+}
+
+function steps(commands: readonly CompletedCommand[]): string[] {
+  return commands.flatMap(({ path, commands }) =>
+    commands.map(
+      ({ name }) => `            case '${path} ${name}'\n                set path ${`${path} ${name}`.trim()}`,
+    ),
+  )
+}
+
+function linesOf({ path, commands, flags, choices }: CompletedCommand): string[] {
+  const at = `complete -c tunnelctl -n '${`__tunnelctl_at ${path}`.trim()}'`
+  return [
+    ...commands.map(({ name, summary }) => `${at} -a ${name} -d ${quoted(summary)}`),
+    ...(choices.length > 0 ? [`${at} -a '${choices.join(' ')}'`] : []),
+    ...flags.map(flag => `${at}${namesOf(flag)}${valueAfter(flag)} -d ${quoted(flag.summary)}`),
+  ]
+}
+
+const namesOf = ({ names }: Flag): string =>
+  names.map(name => (name.startsWith('--') ? ` -l ${name.slice(2)}` : ` -s ${name.slice(1)}`)).join('')
+
+function valueAfter({ value }: Flag): string {
+  switch (value.kind) {
+    case 'none':
+      return ''
+    case 'file':
+      return ' -r -F'
+    case 'choice':
+      return ` -x -a '${value.choices.join(' ')}'`
+    case 'text':
+      return ' -x'
+  }
+}
+
+const quoted = (text: string): string => `'${text.replace(/[\\']/g, '\\$&')}'`

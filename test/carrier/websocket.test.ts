@@ -1,0 +1,255 @@
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import { type AddressInfo, type Socket, connect as tcpConnect } from 'node:net'
+import { test } from 'node:test'
+import { WebSocket, WebSocketServer } from 'ws'
+import { type HeartbeatOptions, WebSocketCarrier, websocketOptions } from '../../src/carrier/websocket.ts'
+import { systemClock } from '../../src/clock.ts'
+import { MAX_MESSAGE_BYTES } from '../../src/wire/message.ts'
+import { VirtualClock } from '../support/clock.ts'
+import { carrierContract } from './contract.ts'
+
+/** A server of one WebSocket, which becomes a carrier at once. */
+async function serve(clock = systemClock, heartbeat?: HeartbeatOptions) {
+  const server = createServer()
+  const sockets = new WebSocketServer({ server, ...websocketOptions })
+  const raw = new Set<Socket>()
+  server.on('connection', socket => raw.add(socket))
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  const accepted = new Promise<WebSocketCarrier>(resolve => {
+    sockets.on('connection', socket => {
+      resolve(new WebSocketCarrier(socket, { clock, ...(heartbeat && { heartbeat }) }))
+    })
+  })
+  const close = async () => {
+    for (const socket of raw) socket.destroy()
+    await new Promise(resolve => server.close(resolve))
+  }
+  return { port, accepted, close, connections: raw }
+}
+
+async function until(done: () => boolean): Promise<void> {
+  const end = Date.now() + 5_000
+  while (!done()) {
+    if (Date.now() > end) throw new Error('waited 5 s in vain')
+    await new Promise(resolve => setTimeout(resolve, 1))
+  }
+}
+
+carrierContract('WebSocket', async () => {
+  const server = await serve()
+  const socket = new WebSocket(`ws://127.0.0.1:${server.port}`, websocketOptions)
+  const a = await new Promise<WebSocketCarrier>((resolve, reject) => {
+    socket.on('error', reject)
+    socket.on('open', () => resolve(new WebSocketCarrier(socket, { clock: systemClock })))
+  })
+  const b = await server.accepted
+  const dispose = async () => {
+    a.terminate()
+    b.terminate()
+    await server.close()
+  }
+  return { a, b, until, dispose }
+})
+
+/** A peer that speaks bytes: what it sends is up to the test, what it gets is kept. */
+async function rawPeer(heartbeat?: HeartbeatOptions, clock = systemClock) {
+  const server = await serve(clock, heartbeat)
+  const socket = tcpConnect({ port: server.port, host: '127.0.0.1', noDelay: true })
+  socket.on('error', () => {})
+  let received = Buffer.alloc(0)
+  socket.write(
+    [
+      'GET / HTTP/1.1',
+      'Host: x',
+      'Connection: Upgrade',
+      'Upgrade: websocket',
+      'Sec-WebSocket-Version: 13',
+      'Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==',
+      '\r\n',
+    ].join('\r\n'),
+  )
+  socket.on('data', chunk => {
+    received = Buffer.concat([received, chunk])
+  })
+  const carrier = await server.accepted
+  await until(() => received.includes('\r\n\r\n'))
+  const seen = { messages: [] as Buffer[], ends: [] as number[] }
+  carrier.start({
+    message: message => seen.messages.push(message),
+    drain: () => {},
+    closed: ({ code }) => seen.ends.push(code),
+  })
+  return {
+    socket,
+    carrier,
+    seen,
+    close: server.close,
+    /** The code of the close frame that was received, once there is one. */
+    closeCode: () => {
+      let at = received.indexOf('\r\n\r\n') + 4
+      while (at + 2 <= received.length) {
+        const length = (received[at + 1] ?? 0) & 0x7f
+        if (((received[at] ?? 0) & 0x0f) === 8) return received.readUInt16BE(at + 2)
+        at += 2 + length
+      }
+      return undefined
+    },
+    pongs: () => {
+      let pongs = 0
+      let at = received.indexOf('\r\n\r\n') + 4
+      while (at + 2 <= received.length) {
+        if (((received[at] ?? 0) & 0x0f) === 10) pongs++
+        at += 2 + ((received[at + 1] ?? 0) & 0x7f)
+      }
+      return pongs
+    },
+  }
+}
+
+const MASK = [0, 0, 0, 0]
+/** A masked frame with a zero mask. */
+function frame(first: number, payload: Buffer | string = ''): Buffer {
+  const body = Buffer.from(payload as string)
+  if (body.length < 126) return Buffer.concat([Buffer.from([first, 0x80 | body.length, ...MASK]), body])
+  return Buffer.concat([Buffer.from([first, 0xfe, body.length >> 8, body.length & 255, ...MASK]), body])
+}
+/** The head of a frame that claims a length. */
+function claim(bytes: bigint): Buffer {
+  const head = Buffer.alloc(14)
+  head.set([0x82, 0xff])
+  head.writeBigUInt64BE(bytes, 2)
+  return head
+}
+const closing = (code: number, reason: Buffer = Buffer.alloc(0)): Buffer => {
+  const head = Buffer.alloc(2)
+  head.writeUInt16BE(code)
+  return frame(0x88, Buffer.concat([head, reason]))
+}
+
+const negatives: [what: string, bytes: Buffer, code: number][] = [
+  ['A1: an unmasked frame', Buffer.from([0x82, 0x01, 0x00]), 1002],
+  ['A2: RSV1', frame(0xc2, 'x'), 1002],
+  ['A3: RSV2', frame(0xa2, 'x'), 1002],
+  ['A3: RSV3', frame(0x92, 'x'), 1002],
+  ['A4: opcode 3', frame(0x83, 'x'), 1002],
+  ['A4: opcode 11', frame(0x8b, 'x'), 1002],
+  ['A5: a ping in fragments', frame(0x09, 'x'), 1002],
+  ['A6: a ping of 126 bytes', frame(0x89, Buffer.alloc(126)), 1002],
+  ['A7: a length of 2^63', claim(2n ** 63n), 1009],
+  ['A8: one byte more than the largest message, before it is read', claim(BigInt(MAX_MESSAGE_BYTES) + 1n), 1009],
+  ['A9: many fragments', Buffer.concat([frame(0x02, 'a'), ...Array(10).fill(frame(0x00, 'b'))]), 1008],
+  ['A10: endless empty fragments', Buffer.concat([frame(0x02), ...Array(2_000).fill(frame(0x00))]), 1008],
+  ['A12: text', frame(0x81, 'hello'), 1003],
+  ['A13: the close code 1005', closing(1005), 1002],
+  ['A13: the close code 999', closing(999), 1002],
+  ['A13: the close code 5000', closing(5000), 1002],
+  ['a continuation of nothing', frame(0x80, 'x'), 1002],
+]
+
+for (const [what, bytes, code] of negatives) {
+  test(`${what} is answered with ${code} and ends the carrier`, async () => {
+    const peer = await rawPeer()
+    try {
+      peer.socket.write(bytes)
+      await until(() => peer.closeCode() !== undefined)
+      assert.equal(peer.closeCode(), code)
+      peer.socket.destroy()
+      await until(() => peer.seen.ends.length > 0)
+      assert.deepEqual([peer.seen.ends.length, peer.seen.messages], [1, []])
+    } finally {
+      await peer.close()
+    }
+  })
+}
+
+test('A15: a flood of pings gets few answers and 4429', async () => {
+  const peer = await rawPeer()
+  try {
+    peer.socket.write(Buffer.concat(Array(1_000).fill(frame(0x89, 'x'))))
+    await until(() => peer.closeCode() !== undefined)
+    assert.equal(peer.closeCode(), 4429)
+    assert.ok(peer.pongs() <= 20, `${peer.pongs()} pongs`)
+    peer.socket.destroy()
+  } finally {
+    await peer.close()
+  }
+})
+
+test('a ping now and then is answered for ever', async () => {
+  const clock = new VirtualClock()
+  const peer = await rawPeer(undefined, clock)
+  try {
+    for (let pings = 1; pings <= 60; pings++) {
+      clock.advanceSync(1_000)
+      peer.socket.write(frame(0x89, 'x'))
+      await until(() => peer.pongs() === pings)
+    }
+    assert.equal(peer.closeCode(), undefined)
+  } finally {
+    peer.socket.destroy()
+    await peer.close()
+  }
+})
+
+test('A18: a socket that is reset in the middle of a frame ends the carrier, and no error escapes', async () => {
+  const peer = await rawPeer()
+  try {
+    peer.socket.write(claim(1_000n))
+    peer.socket.write(Buffer.alloc(500))
+    await new Promise(resolve => setImmediate(resolve))
+    peer.socket.resetAndDestroy()
+    await until(() => peer.seen.ends.length > 0)
+    assert.deepEqual(peer.seen, { messages: [], ends: [1006] })
+  } finally {
+    await peer.close()
+  }
+})
+
+test('A19: what follows a close is ignored', async () => {
+  const peer = await rawPeer()
+  try {
+    peer.socket.write(Buffer.concat([frame(0x82, 'in time'), closing(1000), frame(0x82, 'too late')]))
+    await until(() => peer.seen.ends.length > 0)
+    assert.deepEqual([peer.seen.messages.map(String), peer.seen.ends], [['in time'], [1000]])
+  } finally {
+    peer.socket.destroy()
+    await peer.close()
+  }
+})
+
+test('a peer of which nothing is heard is dead after deadMs, not earlier; one that answers lives on', async () => {
+  const clock = new VirtualClock()
+  const peer = await rawPeer({ intervalMs: 15_000, deadMs: 40_000 }, clock)
+  try {
+    clock.advanceSync(30_000)
+    peer.socket.write(frame(0x8a))
+    peer.socket.write(frame(0x82, 'marker'))
+    await until(() => peer.seen.messages.length === 1)
+    clock.advanceSync(39_999)
+    assert.deepEqual(peer.seen.ends, [])
+    clock.advanceSync(1)
+    assert.deepEqual(peer.seen.ends, [1006])
+    assert.equal(clock.timers, 0)
+  } finally {
+    await peer.close()
+  }
+})
+
+test('the heartbeat measures the round-trip time', async () => {
+  const clock = new VirtualClock()
+  const peer = await rawPeer(undefined, clock)
+  try {
+    assert.equal(peer.carrier.heartbeatMs, undefined)
+    clock.advanceSync(7)
+    peer.socket.write(frame(0x8a))
+    await until(() => peer.carrier.heartbeatMs !== undefined)
+    assert.equal(peer.carrier.heartbeatMs, 7)
+  } finally {
+    peer.socket.destroy()
+    await peer.close()
+  }
+})
