@@ -1,7 +1,7 @@
 /** Dials a gateway: one WebSocket with the credentials in its header, or one TunnelError that says why not. */
 import { readFileSync } from 'node:fs'
 import type { IncomingMessage } from 'node:http'
-import { isIP } from 'node:net'
+import { isIP, type Socket } from 'node:net'
 import { WebSocket } from 'ws'
 import type { Clock } from '../clock.ts'
 import { TunnelError, type TunnelErrorOptions } from '../errors.ts'
@@ -71,12 +71,16 @@ export function dialGateway(options: DialOptions): Promise<Carrier> {
       ...((url.protocol === 'wss:' || local) && { generateMask: zeroMask }),
     })
     let settled = false
+    let transport: Socket | undefined
+    socket.on('upgrade', response => {
+      transport = response.socket
+    })
     const settle = (error: TunnelError | undefined) => {
       if (settled) return
       settled = true
       cancel()
       signal.removeEventListener('abort', aborted)
-      if (error === undefined) return resolve(new WebSocketCarrier(socket, { clock }))
+      if (error === undefined) return resolve(new WebSocketCarrier(socket, { clock, ...(transport && { transport }) }))
       reject(error)
       socket.terminate()
     }

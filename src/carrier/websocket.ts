@@ -35,6 +35,13 @@ export interface HeartbeatOptions {
   readonly deadMs: number
 }
 
+export interface WebSocketCarrierOptions {
+  readonly clock: Clock
+  readonly heartbeat?: HeartbeatOptions
+  /** The socket under the WebSocket: part of a large message, on a slow link, is a sign of life too. */
+  readonly transport?: { readonly bytesRead: number }
+}
+
 export const defaultHeartbeat: HeartbeatOptions = { intervalMs: 15_000, deadMs: 40_000 }
 
 /** RFC 6455, 5.5: a control frame holds 125 bytes, the code takes two. `ws` throws above it. */
@@ -49,21 +56,27 @@ export class WebSocketCarrier implements Carrier {
   readonly #socket: WebSocket
   readonly #clock: Clock
   readonly #heartbeat: HeartbeatOptions
+  readonly #transport: { readonly bytesRead: number } | undefined
   #handler: CarrierHandler | undefined
   #end: CarrierEnd | undefined
   #full = false
   #lastHeardAt: number
+  /** Of the transport, at the last beat. */
+  #bytesRead = 0
+  #lastBeatAt: number
   #pingSentAt: number | undefined
   #lastPingAt = Number.NEGATIVE_INFINITY
   #pingBudget = MAX_EARLY_PINGS
   #cancelBeat: () => void
 
   /** @param socket open, with no message read from it yet: call this in the same turn in which it opened */
-  constructor(socket: WebSocket, options: { clock: Clock; heartbeat?: HeartbeatOptions }) {
+  constructor(socket: WebSocket, options: WebSocketCarrierOptions) {
     this.#socket = socket
+    this.#transport = options.transport
     this.#clock = options.clock
     this.#heartbeat = options.heartbeat ?? defaultHeartbeat
     this.#lastHeardAt = this.#clock.now()
+    this.#lastBeatAt = this.#lastHeardAt
     socket.binaryType = 'nodebuffer'
     socket.on('error', error => this.#failed(error))
     socket.on('close', (code, reason) => this.#closed({ code, reason: reason.toString('utf8') }))
@@ -113,7 +126,11 @@ export class WebSocketCarrier implements Carrier {
   }
 
   readonly #beat = (): void => {
-    const silentMs = this.#clock.now() - this.#lastHeardAt
+    const { bytesRead = 0 } = this.#transport ?? {}
+    if (bytesRead > this.#bytesRead) this.#lastHeardAt = Math.max(this.#lastHeardAt, this.#lastBeatAt)
+    this.#bytesRead = bytesRead
+    this.#lastBeatAt = this.#clock.now()
+    const silentMs = this.#lastBeatAt - this.#lastHeardAt
     if (silentMs >= this.#heartbeat.deadMs) {
       this.#closed({ code: 1006, reason: `nothing was heard for ${Math.round(silentMs / 1000)} s` })
       this.#socket.terminate()
@@ -126,7 +143,8 @@ export class WebSocketCarrier implements Carrier {
 
   #sendPing(): void {
     if (this.#socket.readyState !== this.#socket.OPEN) return
-    this.#pingSentAt = this.#clock.now()
+    // A ping that is still unanswered keeps its time: the next pong is its own.
+    this.#pingSentAt ??= this.#clock.now()
     this.#socket.ping()
   }
 

@@ -14,10 +14,10 @@ import { type HostPort, listen } from '../net/listen.ts'
 import { formatTarget } from '../net/target.ts'
 import { serveAdmin } from '../observe/admin.ts'
 import type { Log } from '../observe/log.ts'
-import type { Metric } from '../observe/metrics.ts'
 import { checkHeader, decodeJson, HOP_ROUTE, Kind, kindOf, routeOf, SUBPROTOCOL, violation } from '../wire/message.ts'
 import { type Authenticator, statusOf } from './auth.ts'
 import { Hop } from './hop.ts'
+import { type GatewayTotals, gatewayMetrics } from './metrics.ts'
 import { type Principal, requireRole } from './principal.ts'
 import { Relay } from './relay.ts'
 
@@ -61,7 +61,14 @@ export class Gateway {
     handleProtocols: () => SUBPROTOCOL,
     ...websocketOptions,
   })
-  readonly #totals = { receivedBytes: 0, sentBytes: 0, opensAllowed: 0, opensDenied: 0, refused: 0, overloads: 0 }
+  readonly #totals: GatewayTotals = {
+    receivedBytes: 0,
+    sentBytes: 0,
+    opensAllowed: 0,
+    opensDenied: 0,
+    refused: 0,
+    overloads: 0,
+  }
   /** Carriers that have not said HELLO yet; the relay does not know them. */
   readonly #arriving = new Set<WebSocketCarrier>()
   #draining = false
@@ -114,7 +121,11 @@ export class Gateway {
   }
 
   async #serveAdmin(at: HostPort, signal: AbortSignal): Promise<string> {
-    const options = { listen: at, notReady: () => this.#notReady, metrics: this.#metrics() }
+    const options = {
+      listen: at,
+      notReady: () => this.#notReady,
+      metrics: gatewayMetrics(this.#relay.hops, this.#totals),
+    }
     return await serveAdmin(options, signal)
   }
 
@@ -128,7 +139,10 @@ export class Gateway {
       if (this.#draining) throw new TunnelError('DRAINING', 'the gateway is shutting down')
       if (socket.destroyed) return
       this.#sockets.handleUpgrade(request, socket, head, accepted => {
-        this.#greet(new WebSocketCarrier(accepted, { clock: this.#options.clock }), principal)
+        this.#greet(
+          new WebSocketCarrier(accepted, { clock: this.#options.clock, transport: request.socket }),
+          principal,
+        )
       })
     } catch (thrown) {
       const error = asTunnelError(thrown)
@@ -210,45 +224,6 @@ export class Gateway {
     server.closeAllConnections()
     await closed
     this.#log.info('stopped')
-  }
-
-  #metrics(): Metric[] {
-    const hops = this.#relay.hops
-    const count = (role: Role) => [...hops].filter(hop => hop.principal.role === role).length
-    const sum = (read: (hop: Hop) => number) => [...hops].reduce((total, hop) => total + read(hop), 0)
-    const totals = this.#totals
-    return [
-      { name: 'agents', help: 'Agents connected', kind: 'gauge', read: () => count('agent') },
-      { name: 'clients', help: 'Connect carriers', kind: 'gauge', read: () => count('connect') },
-      {
-        name: 'sessions',
-        help: 'Sessions attached',
-        kind: 'gauge',
-        read: () => sum(hop => (hop.principal.role === 'agent' ? hop.legs.size : 0)),
-      },
-      {
-        name: 'received_bytes_total',
-        help: 'Bytes of messages received on carriers',
-        kind: 'counter',
-        read: () => totals.receivedBytes + sum(hop => hop.receivedBytes),
-      },
-      {
-        name: 'sent_bytes_total',
-        help: 'Bytes of messages sent on carriers',
-        kind: 'counter',
-        read: () => totals.sentBytes + sum(hop => hop.sentBytes),
-      },
-      {
-        name: 'queued_bytes',
-        help: 'Bytes that wait in the queues of routes',
-        kind: 'gauge',
-        read: () => sum(hop => [...hop.legs.values()].reduce((total, leg) => total + leg.queuedBytes, 0)),
-      },
-      { name: 'opens_allowed_total', help: 'Streams allowed', kind: 'counter', read: () => totals.opensAllowed },
-      { name: 'opens_denied_total', help: 'Streams denied', kind: 'counter', read: () => totals.opensDenied },
-      { name: 'refused_total', help: 'Upgrades refused', kind: 'counter', read: () => totals.refused },
-      { name: 'overloads_total', help: 'Routes detached for overload', kind: 'counter', read: () => totals.overloads },
-    ]
   }
 }
 

@@ -20,8 +20,8 @@ async function serve(clock = systemClock, heartbeat?: HeartbeatOptions) {
   await once(server, 'listening')
   const { port } = server.address() as AddressInfo
   const accepted = new Promise<WebSocketCarrier>(resolve => {
-    sockets.on('connection', socket => {
-      resolve(new WebSocketCarrier(socket, { clock, ...(heartbeat && { heartbeat }) }))
+    sockets.on('connection', (socket, { socket: transport }) => {
+      resolve(new WebSocketCarrier(socket, { clock, transport, ...(heartbeat && { heartbeat }) }))
     })
   })
   const close = async () => {
@@ -88,6 +88,7 @@ async function rawPeer(heartbeat?: HeartbeatOptions, clock = systemClock) {
     carrier,
     seen,
     close: server.close,
+    bytesRead: () => [...server.connections].reduce((total, { bytesRead }) => total + bytesRead, 0),
     /** The code of the close frame that was received, once there is one. */
     closeCode: () => {
       let at = received.indexOf('\r\n\r\n') + 4
@@ -234,6 +235,24 @@ test('a peer of which nothing is heard is dead after deadMs, not earlier; one th
     clock.advanceSync(1)
     assert.deepEqual(peer.seen.ends, [1006])
     assert.equal(clock.timers, 0)
+  } finally {
+    await peer.close()
+  }
+})
+
+test('a large message that trickles in keeps the carrier alive before it is whole', async () => {
+  const clock = new VirtualClock()
+  const peer = await rawPeer({ intervalMs: 15_000, deadMs: 40_000 }, clock)
+  try {
+    const large = frame(0x82, 'x'.repeat(60_000))
+    for (let at = 0, beats = 1; beats <= 6; at += 10_000, beats++) {
+      peer.socket.write(large.subarray(at, Math.min(at + 10_000, large.length - 1)))
+      await until(() => peer.bytesRead() > at + 9_999)
+      clock.advanceSync(15_000)
+      assert.deepEqual(peer.seen.ends, [], `after ${beats * 15} s`)
+    }
+    clock.advanceSync(55_000)
+    assert.deepEqual(peer.seen.ends, [1006], 'and silence ends it as ever')
   } finally {
     await peer.close()
   }
