@@ -14,15 +14,7 @@ const scope = { after }
 test('one reader that stops for 10 s among 100 streams stops nobody else, nor the pings, nor takes memory', async () => {
   const STALL_MS = 10_000
   const CONTROL_MS = 2_000
-  const chunk = Buffer.alloc(64 * 1024, 7)
-  /** Sends without end, as fast as it is read: the client decides the pace of each stream. */
-  const source = await serve(scope, socket => {
-    const fill = () => {
-      while (!socket.destroyed && socket.write(chunk));
-    }
-    socket.on('drain', fill)
-    fill()
-  })
+  const source = await serveWithoutEnd()
   const tunnel = await startTunnel(scope, {
     services: { 'source/test:1': source },
     connect: { args: ['--ping-interval', '250ms', '--stats-interval', '250ms'] },
@@ -34,6 +26,7 @@ test('one reader that stops for 10 s among 100 streams stops nobody else, nor th
   const { connect, gateway, agent } = tunnel
   const processes = [connect.process, gateway.process, agent.process]
 
+  const start = connect.events.length
   const control = await meter.measure(CONTROL_MS)
   const before = processes.map(memoryOf)
   const since = connect.events.length
@@ -53,19 +46,33 @@ test('one reader that stops for 10 s among 100 streams stops nobody else, nor th
   // One window of at most 16 MiB, and what a garbage collector leaves lying about.
   assertGrowth(processes, before, 96 * MiB)
 
-  const pings = connect.events.slice(since).flatMap(({ event, pingMs }) => (event === 'stats' ? [Number(pingMs)] : []))
+  const pingsFrom = (from: number, to?: number) =>
+    connect.events.slice(from, to).flatMap(({ event, pingMs }) => (event === 'stats' ? [Number(pingMs)] : []))
+  const pings = pingsFrom(since)
   assert.ok(pings.length >= 5, 'stats went on')
-  assert.ok(median(pings) < 50, `pings took ${pings.join(', ')} ms`)
+  // On a machine that is busy with other things they are slow before anybody stops; then they may not get slower.
+  const most = Math.max(50, 1.5 * median(pingsFrom(start, since)))
+  assert.ok(median(pings) < most, `pings took ${pings.join(', ')} ms, allowed are ${most.toFixed(0)}`)
 
-  // One stream cannot fill much in that time, so now nobody reads while the service sends as fast as it may: each stream
-  // stands at its window, and the windows together have a budget of 64 MiB beside their 256 KiB each.
+  stalled.resume()
+  await meter.everybodyRead((during.bytes.get(stalled) ?? 0) + 4 * MiB)
+  for (const client of clients) client.resetAndDestroy()
+})
+
+test('readers that have stopped take one window each and no more, however fast the service sends', async () => {
+  const tunnel = await startTunnel(scope, { services: { 'source/test:1': await serveWithoutEnd() } })
+  const { connect, gateway, agent } = tunnel
+  const clients = await Promise.all(Array.from({ length: 4 }, () => dial(tunnel.port('source/test:1'))))
+  const meter = new Meter(clients)
+  await meter.everybodyRead(64 * MiB)
+  const processes = [connect.process, gateway.process, agent.process]
+  const before = processes.map(memoryOf)
   for (const client of clients) client.pause()
-  await sleep(2_000)
-  assertGrowth(processes, before, 192 * MiB)
-
-  const seen = during.bytes.get(stalled) ?? 0
+  await meter.measure(2_000)
+  // Without a bound it would be hundreds of MiB by now.
+  assertGrowth(processes, before, 96 * MiB)
   for (const client of clients) client.resume()
-  await meter.everybodyRead(seen + 4 * MiB)
+  await meter.everybodyRead(256 * MiB)
   for (const client of clients) client.resetAndDestroy()
 })
 
@@ -105,6 +112,18 @@ test('a refused dial, a failing name and a denied target among 50 good connectio
   for (const client of good) client.end()
   for (const client of good) assert.equal(await outcome(client), 'in order')
 })
+
+/** A service that sends for ever, as fast as it is read: the client decides the pace of each stream. */
+function serveWithoutEnd(): Promise<number> {
+  const chunk = Buffer.alloc(64 * 1024, 7)
+  return serve(scope, socket => {
+    const fill = () => {
+      while (!socket.destroyed && socket.write(chunk));
+    }
+    socket.on('drain', fill)
+    fill()
+  })
+}
 
 interface Measure {
   readonly bytes: ReadonlyMap<Socket, number>
