@@ -4,7 +4,7 @@ import type { Clock } from '../clock.ts'
 import { asTunnelError, TunnelError } from '../errors.ts'
 import type { Stream } from '../mux/stream.ts'
 import { formatHostPort, listen } from '../net/listen.ts'
-import { splice } from '../net/splice.ts'
+import { abort, splice } from '../net/splice.ts'
 import { type Forward, formatTarget } from '../net/target.ts'
 import type { ConnectSink, ForwardSnapshot } from './events.ts'
 
@@ -119,7 +119,7 @@ export class TcpForward {
     } catch (thrown) {
       const { code, message, hint } = asTunnelError(thrown)
       sink.event({ event: 'error', code, message, hint, target: this.target })
-      socket.resetAndDestroy()
+      abort(socket)
       return
     }
     const since = clock.now()

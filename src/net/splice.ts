@@ -16,9 +16,9 @@ export function splice(socket: Socket, stream: Duplex, who: string): Promise<voi
   socket.on('error', error => {
     failure = error
   })
-  stream.on('error', () => socket.resetAndDestroy())
+  stream.on('error', () => abort(socket))
   stream.on('close', () => {
-    if (!socket.destroyed && !endedInOrder(stream)) socket.resetAndDestroy()
+    if (!socket.destroyed && !endedInOrder(stream)) abort(socket)
   })
   socket.on('close', () => {
     if (!stream.destroyed && !endedInOrder(socket)) stream.destroy(abortedBy(who, failure))
@@ -26,9 +26,19 @@ export function splice(socket: Socket, stream: Duplex, who: string): Promise<voi
   socket.pipe(stream)
   stream.pipe(socket)
   // One of them may have died while the other was being reached.
-  if (stream.destroyed) socket.resetAndDestroy()
+  if (stream.destroyed) abort(socket)
   else if (socket.destroyed) stream.destroy(abortedBy(who, failure))
   return Promise.all([closed(socket), closed(stream)]).then(() => {})
+}
+
+/**
+ * Ends a socket with a TCP RST. While its FIN is being handed to the kernel, which takes a turn of the event loop, libuv
+ * refuses to, and Node would then never close the descriptor: the reset waits for that turn.
+ */
+export function abort(socket: Socket): void {
+  const finishing = socket.writableEnded && socket.writableLength === 0 && !socket.writableFinished
+  if (finishing && !socket.destroyed) socket.once('finish', () => socket.resetAndDestroy())
+  else socket.resetAndDestroy()
 }
 
 function abortedBy(who: string, failure: Error | undefined): TunnelError {

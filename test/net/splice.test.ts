@@ -4,7 +4,7 @@ import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import { type TestContext, test } from 'node:test'
 import { TunnelError } from '../../src/errors.ts'
 import type { Stream } from '../../src/mux/stream.ts'
-import { splice } from '../../src/net/splice.ts'
+import { abort, splice } from '../../src/net/splice.ts'
 import { Pair } from '../support/pair.ts'
 
 interface Spliced {
@@ -170,4 +170,25 @@ test('a stream or socket that is dead already ends the other', async t => {
   gone.destroy()
   await splice(two.socket, gone, 'the service')
   assert.equal(two.socket.destroyed, true)
+})
+
+test('a socket whose end is just being sent is reset for real: its descriptor is not left behind', async t => {
+  const server = createServer({ allowHalfOpen: true }).listen(0, '127.0.0.1')
+  t.after(() => server.close())
+  await once(server, 'listening')
+  const peer = connect({ port: (server.address() as AddressInfo).port, host: '127.0.0.1', allowHalfOpen: true })
+  t.after(() => peer.destroy())
+  peer.on('error', () => {})
+  const [socket] = (await once(server, 'connection')) as [Socket]
+  socket.on('error', () => {})
+  const sockets = () => process.getActiveResourcesInfo().filter(name => name === 'TCPSocketWrap').length
+  const before = sockets()
+  socket.end()
+  // The shutdown is handed to libuv now, and done in the next turn.
+  await Promise.resolve()
+  abort(socket)
+  await once(socket, 'close')
+  peer.destroy()
+  await once(peer, 'close')
+  assert.equal(sockets(), before - 2)
 })
