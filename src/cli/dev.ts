@@ -16,16 +16,16 @@ export interface DevIdentity {
 const TTL_MS = 7 * 24 * 60 * 60_000
 
 /** @throws TunnelError USAGE when somebody else on the network could come in with tokens that lie around */
-export function requireLoopback(listen: HostPort): HostPort {
+export function requireLoopback(listen: HostPort): void {
   const { host } = listen
-  if (host === '::1' || host === 'localhost' || /^127\./.test(host)) return listen
+  if (host === '::1' || host === 'localhost' || /^127\./.test(host)) return
   throw new TunnelError('USAGE', `--dev serves this machine only, not ${formatHostPort(listen)}`, {
     hint: 'leave out --listen, or give --verify-key in place of --dev',
   })
 }
 
 /** Keys are made once for this user, tokens anew with each start: agent `dev`, and everything allowed. */
-export async function createDevIdentity(_loopback: HostPort, env: NodeJS.ProcessEnv): Promise<DevIdentity> {
+export async function createDevIdentity(env: NodeJS.ProcessEnv): Promise<DevIdentity> {
   const folder = join(env.XDG_STATE_HOME || join(homedir(), '.local', 'state'), 'tunnelctl', 'dev')
   await mkdir(folder, { recursive: true, mode: 0o700 })
   await chmod(folder, 0o700)

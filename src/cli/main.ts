@@ -12,6 +12,8 @@ export async function main(
   args: readonly string[],
   io: Io & { readonly versions?: { node: string } },
 ): Promise<number> {
+  // A reader that goes away does not end a tunnel; unheard, its EPIPE would end the process with a stack trace.
+  for (const output of [io.stdout, io.stderr]) output.on('error', () => {})
   const [major = 0, minor = 0] = (io.versions?.node ?? process.versions.node).split('.').map(Number)
   if (major < OLDEST_NODE[0] || (major === OLDEST_NODE[0] && minor < OLDEST_NODE[1])) {
     io.stderr.write(`tunnelctl: needs Node.js ${OLDEST_NODE.join('.')} or newer, and this is ${major}.${minor}\n`)

@@ -5,8 +5,8 @@
  * consumed = received − readableLength. Credit is therefore returned when the application has taken bytes, not when they
  * arrived, and what a stalled reader costs is one window.
  *
- * Errors are TunnelErrors: of the peer's RESET, or of the session's end. The stream has an `error` listener of its own, so
- * that one nobody listens to cannot end the process.
+ * Emits `opened` with the port once the acceptor has dialled. Errors are TunnelErrors: of the peer's RESET, or of the
+ * session's end. The stream has an `error` listener of its own, so that one nobody listens to cannot end the process.
  */
 import { Duplex } from 'node:stream'
 import type { Clock } from '../clock.ts'
@@ -34,11 +34,6 @@ export type StreamSide = 'initiator' | 'acceptor'
 
 /** Below this a payload that must wait is copied, so that it does not pin the whole chunk it arrived in. */
 const COPY_BELOW_BYTES = 4 * 1024
-
-export interface StreamEvents {
-  /** The acceptor has dialled: `port` is the port it reached. */
-  opened: [port: number]
-}
 
 export class Stream extends Duplex implements Sender {
   readonly id: number

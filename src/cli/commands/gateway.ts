@@ -46,7 +46,8 @@ export function gatewayCommand(io: Io): Command {
 
 async function run(flags: Flags, io: Io): Promise<void> {
   const listen = parseHostPort(flags.listen)
-  const dev = flags.dev ? await createDevIdentity(requireLoopback(listen), io.env) : undefined
+  if (flags.dev) requireLoopback(listen)
+  const dev = flags.dev ? await createDevIdentity(io.env) : undefined
   const files = [...(flags.verifyKey ?? []), ...(dev ? [dev.publicKeyFile] : [])]
   if (files.length === 0) {
     throw new TunnelError('USAGE', 'no key to check tokens with was given', {
