@@ -19,6 +19,7 @@ import { Scheduler, type Sender } from './scheduler.ts'
 
 /** Data leaves this much of maxInflight to control frames, so that a full buffer never holds back credit. */
 const CONTROL_RESERVE_BYTES = 2 * BATCH_TARGET_BYTES
+const LINGER_MS = 1
 /**
  * Data waits, and gathers, while this many batches are kept: tiny ones cost more than their bytes, and the relay's queue is
  * bounded in messages too.
@@ -37,6 +38,7 @@ export class Outbox {
   /** Sequence number of the next batch to go out on this route; behind the newest while a resume catches up. */
   #cursor = 0
   #flushDeferred = false
+  #lingering = false
   /** Wait for the moment when everything is acknowledged. */
   #deliveryWaiters: (() => void)[] = []
 
@@ -91,6 +93,14 @@ export class Outbox {
     this.#clock.defer(type === FrameType.OPEN ? this.#oneMoreTurn : this.#deferredFlush)
   }
 
+  /** A frame that nobody waits for: it leaves with whatever leaves next, or after LINGER_MS. */
+  lingeringFrame(type: number, stream: number, payload: Buffer | null): void {
+    this.#builder.add(type, stream, payload)
+    if (this.#flushDeferred || this.#lingering) return
+    this.#lingering = true
+    this.#clock.after(LINGER_MS, this.#lingered)
+  }
+
   /** `sender` has data and credit; it is served in its turn. */
   ready(sender: Sender): void {
     this.#scheduler.ready(sender)
@@ -132,6 +142,11 @@ export class Outbox {
   /** The first bytes of a new connection are read in the turn after it was accepted: let them leave with their OPEN. */
   readonly #oneMoreTurn = (): void => {
     this.#clock.defer(this.#deferredFlush)
+  }
+
+  readonly #lingered = (): void => {
+    this.#lingering = false
+    this.drain()
   }
 
   readonly #deferredFlush = (): void => {

@@ -193,6 +193,10 @@ export class Session implements StreamHost, RouteHandler {
     if (this.#state !== 'closed') this.#outbox.frame(type, stream, payload)
   }
 
+  lingeringFrame(type: number, stream: number, payload: Buffer | null): void {
+    if (this.#state !== 'closed') this.#outbox.lingeringFrame(type, stream, payload)
+  }
+
   ended(stream: Stream): void {
     this.#streams.delete(stream.id)
     this.#outbox.remove(stream)

@@ -25,6 +25,8 @@ export interface StreamHost {
   ready(stream: Stream): void
   /** Sends a frame as soon as the carrier lives, never behind the data of other streams. */
   frame(type: number, stream: number, payload: Buffer | null): void
+  /** As `frame`, for a frame that may wait a moment for others to leave with. */
+  lingeringFrame(type: number, stream: number, payload: Buffer | null): void
   /** No frame of this stream is sent or expected any more. Called exactly once. */
   ended(stream: Stream): void
 }
@@ -79,7 +81,10 @@ export class Stream extends Duplex implements Sender {
     if (this.#ended || this.destroyed) return
     this.#accepted = true
     const limit = this.#receiveWindow.grant(this.#consumed, this.#host.clock.now(), undefined)
-    this.#host.frame(FrameType.OPENED, this.id, encodeOpened(limit ?? this.#receiveWindow.limit, port))
+    const opened = encodeOpened(limit ?? this.#receiveWindow.limit, port)
+    // While the client has early data left it does not wait for this, and the service's first bytes often follow at once.
+    if (this.bytesReceived > EARLY_DATA_BYTES / 2) this.#host.frame(FrameType.OPENED, this.id, opened)
+    else this.#host.lingeringFrame(FrameType.OPENED, this.id, opened)
   }
 
   /** Ends both directions at once; the peer sees `error`. What was not sent or read yet is dropped. */

@@ -5,7 +5,7 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after } from 'node:test'
 import { eventually, tunnelctlCommand } from '../support/processes.ts'
-import { realTest, run, startIperf, startPostgres, startRedis, startSshd } from '../support/servers.ts'
+import { realTest, run, startIperf, startNginx, startPostgres, startRedis, startSshd } from '../support/servers.ts'
 import { freePort } from '../support/sockets.ts'
 import { metricsOf, startTunnel } from '../support/tunnel.ts'
 
@@ -17,6 +17,7 @@ const ports = {
   'cache/prod:6379': await freePort(),
   'iperf/prod:5201': await freePort(),
   'ssh/prod:22': await freePort(),
+  'web/prod:80': await freePort(),
 }
 const tunnel = await startTunnel({ after }, { services: ports })
 const at = (target: keyof typeof ports) => ['-h', '127.0.0.1', '-p', String(tunnel.port(target))]
@@ -76,6 +77,25 @@ realTest('iperf3: 1 GiB goes each way', { programs: ['iperf3'], packages: 'iperf
     assert.ok(end.sum_received.bytes > GiB - 64 * MiB, stdout)
   }
 })
+
+realTest(
+  'nginx: pages, ranges and 200 requests at a time',
+  { programs: ['nginx'], packages: 'nginx-light' },
+  async t => {
+    const folder = await startNginx(t, ports['web/prod:80'])
+    const page = randomBytes(8 * MiB)
+    writeFileSync(join(folder, 'page'), page)
+    writeFileSync(join(folder, 'small'), 'small')
+    const url = `http://127.0.0.1:${tunnel.port('web/prod:80')}`
+    const body = async (path: string, headers = {}) =>
+      Buffer.from(await (await fetch(`${url}${path}`, { headers })).arrayBuffer())
+    assert.ok((await body('/page')).equals(page))
+    assert.ok((await body('/page', { range: 'bytes=1000000-1999999' })).equals(page.subarray(1_000_000, 2_000_000)))
+    assert.equal((await fetch(`${url}/none`)).status, 404)
+    const answers = await Promise.all(Array.from({ length: 200 }, () => body('/small')))
+    assert.ok(answers.every(answer => answer.toString() === 'small'))
+  },
+)
 
 const ssh = { programs: ['sshd', 'ssh', 'scp', 'ssh-keygen'], packages: 'openssh-server openssh-client' }
 realTest('ssh over --stdio runs a command and copies a file of 50 MiB', ssh, async t => {

@@ -4,6 +4,7 @@ import { mkdirSync } from 'node:fs'
 import { createServer as createHttpServer } from 'node:http'
 import { join } from 'node:path'
 import { after, describe, test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { listen } from '../../src/net/listen.ts'
 import type { Process } from '../support/processes.ts'
 import { findProgram, run } from '../support/servers.ts'
@@ -347,4 +348,25 @@ test('a failure of connect -o json is an event on stdout too', async () => {
     errors.map(({ code }) => code),
     ['GATEWAY_UNREACHABLE'],
   )
+})
+
+test('a reader of stdout that goes away does not end the tunnel', async () => {
+  const args = ['-o', 'json', '--stats-interval', '50ms', `127.0.0.1:0:${to}`]
+  const tokenFile = await site.token({ role: 'connect' })
+  const all = ['connect', '--gateway', gateway.url, '--token-file', tokenFile, '--agent', 'home', ...args]
+  const running = site.run('connect', all, { ownStdout: true })
+  let text = ''
+  for await (const chunk of running.output) {
+    text += String(chunk)
+    if (text.includes('forwarding')) break
+  }
+  const client = await dial(Number(/"local":"[^"]*:(\d+)"/.exec(text)?.[1]))
+  // Several figures must have met the closed pipe by then.
+  for (let round = 0; round < 10; round++) {
+    await echoed(client, 'still here')
+    await sleep(50)
+  }
+  assert.equal(running.stderr, '')
+  await running.kill('SIGTERM')
+  assert.equal((await running.exited).code, 130)
 })

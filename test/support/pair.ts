@@ -59,7 +59,7 @@ export class Pair {
   /** A stream, and the same stream at the other end. */
   async open(): Promise<{ near: Stream; far: Stream }> {
     const near = this.initiator.open({})
-    await this.clock.advance(10 * this.#latencyMs)
+    await this.clock.advance(1 + 10 * this.#latencyMs)
     const far = this.opened.at(-1)
     if (far === undefined) throw new Error('the acceptor was not asked')
     return { near, far }

@@ -141,6 +141,14 @@ export class Process {
     child.stderr?.destroy()
   }
 
+  /** Asks it to end by `signal`, and kills it when that does not help soon. */
+  async stop(signal: NodeJS.Signals): Promise<void> {
+    const hurry = setTimeout(() => this.#child.kill('SIGKILL'), 3_000)
+    await this.kill(signal)
+    clearTimeout(hurry)
+    await this.kill()
+  }
+
   /** How it ended. The process is killed, and the promise rejects, when that takes longer than `withinMs`. */
   async finished(withinMs = PATIENCE_MS): Promise<Exit> {
     try {

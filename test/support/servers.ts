@@ -64,7 +64,8 @@ export async function run(
 
 export function start(scope: Scope, name: string, args: readonly string[], options?: ProcessOptions): Process {
   const running = new Process(name, programAt(name), args, options)
-  scope.after(() => running.kill())
+  // The one signal by which each of these servers ends at once, and takes its workers with it.
+  scope.after(() => running.stop('SIGINT'))
   return running
 }
 
@@ -95,6 +96,26 @@ export async function startRedis(scope: Scope, port: number): Promise<void> {
 export async function startIperf(scope: Scope, port: number): Promise<void> {
   const server = start(scope, 'iperf3', ['-s', '-B', '127.0.0.1', '-p', String(port), '--forceflush'])
   await said(server, /Server listening/)
+}
+
+/** Serves the files of the folder that it gives. */
+export async function startNginx(scope: Scope, port: number): Promise<string> {
+  const folder = temporary(scope)
+  const own = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map(name => `${name}_temp_path ${folder}/temp;`)
+  const config = [
+    // Its workers would become another user, who may not read the folder.
+    ...(userInfo().uid === 0 ? ['user root;'] : []),
+    'daemon off;',
+    `pid ${folder}/pid;`,
+    'error_log stderr notice;',
+    'events {}',
+    `http { access_log off; ${own.join(' ')} server { listen 127.0.0.1:${port}; root ${folder}/www; } }`,
+  ]
+  mkdirSync(join(folder, 'www'))
+  writeFileSync(join(folder, 'nginx.conf'), config.join('\n'))
+  const server = start(scope, 'nginx', ['-p', folder, '-c', join(folder, 'nginx.conf'), '-e', 'stderr'])
+  await said(server, /start worker process /)
+  return join(folder, 'www')
 }
 
 export interface SshLogin {

@@ -93,7 +93,7 @@ export async function playSession(key: Buffer, sessionId: Buffer): Promise<Step[
 
   const stream = initiator.session.open(target)
   stream.write('hello')
-  await clock.advance(20)
+  await clock.advance(25)
   assert.equal(served.length, 1)
 
   // The connect end is cut off while the answer is under way.
@@ -108,10 +108,10 @@ export async function playSession(key: Buffer, sessionId: Buffer): Promise<Step[
   await clock.runUntilIdle()
   assert.deepEqual(stream.read(), Buffer.from([0x00, 0xff, 0x0d, 0x0a]))
   stream.end()
-  await clock.advance(20)
+  await clock.advance(25)
 
   initiator.session.open({ ...target, port: 'postgres' })
-  await clock.advance(20)
+  await clock.advance(25)
   assert.equal(initiator.session.streams.size, 0)
   initiator.close(new TunnelError('SESSION_CLOSED', 'connect has ended'))
   await clock.runUntilIdle()
