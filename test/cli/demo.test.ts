@@ -177,9 +177,10 @@ describe('tunnelctl demo', { concurrency: 4 }, () => {
       if (child === undefined) return t.skip('this system does not tell about processes')
       process.kill(child.pid, 'SIGKILL')
       assert.equal(await demo.finished(), 1)
-      const [line = '', ...more] = failures(demo.process.stderr)
-      assert.ok(line.startsWith(`tunnelctl: INTERNAL the ${name} ended with SIGKILL (`), line)
-      assert.deepEqual(more, [])
+      const lines = failures(demo.process.stderr)
+      assert.ok(lines.at(-1)?.startsWith(`tunnelctl: INTERNAL the ${name} ended with SIGKILL (`), lines.join('\n'))
+      // A connection that was being made at that moment may have been refused before.
+      for (const line of lines.slice(0, -1)) assert.match(line, /^tunnelctl: (REFUSED|PEER_RESET) /)
       demo.assertNothingLeft()
     })
   }
