@@ -1,6 +1,6 @@
 /** What is typed wrong, or meets the wrong thing, ends with one line that says what, why and what to do. */
 import assert from 'node:assert/strict'
-import { mkdirSync } from 'node:fs'
+import { chmodSync, mkdirSync } from 'node:fs'
 import { createServer as createHttpServer } from 'node:http'
 import { join } from 'node:path'
 import { after, describe, test } from 'node:test'
@@ -109,6 +109,13 @@ describe('the token', { concurrency: 3 }, () => {
   test('a token file that is a directory', async () => {
     mkdirSync(join(site.folder, 'folder'))
     await failure(connecting([to], gateway.url, join(site.folder, 'folder')), 3, 'TOKEN_FILE', /it is a directory/)
+  })
+
+  const root = process.getuid?.() === 0
+  test('a token file that this user may not read', { skip: root && 'root may read everything' }, async () => {
+    const file = site.file('closed.token', 'a.b.c')
+    chmodSync(file, 0o000)
+    await failure(connecting([to], gateway.url, file), 3, 'TOKEN_FILE', /permission denied/)
   })
 
   test('no token at all', async () => {

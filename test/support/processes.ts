@@ -3,7 +3,9 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { readdirSync, readFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import type { Readable, Writable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
@@ -13,8 +15,10 @@ export const PATIENCE_MS = 30_000
 
 const binary = fileURLToPath(new URL('../../bin/tunnelctl.js', import.meta.url))
 const alive = new Set<ChildProcess>()
+const folders = new Set<string>()
 process.on('exit', () => {
   for (const child of alive) child.kill('SIGKILL')
+  for (const folder of folders) removeFolder(folder)
 })
 // The runner ends a file that takes too long with SIGTERM; without this, 'exit' is not emitted then.
 process.once('SIGTERM', () => process.exit(143))
@@ -181,9 +185,9 @@ export class Process {
     }
   }
 
-  /** The arguments as every other process sees them. */
-  get visibleArguments(): string | undefined {
-    return this.#proc('cmdline')?.replaceAll('\0', ' ')
+  /** The arguments as every other process sees them, or has seen them. */
+  get visibleArguments(): string {
+    return this.#proc('cmdline')?.replaceAll('\0', ' ') || this.command.join(' ')
   }
 
   #proc(file: string): string | undefined {
@@ -229,6 +233,18 @@ export async function eventually(
     if (performance.now() > deadline) throw new Error(await describe())
     await sleep(20)
   }
+}
+
+/** A new folder, which is gone at the latest when the test process ends. */
+export function makeFolder(): string {
+  const folder = mkdtempSync(join(tmpdir(), 'tunnelctl-test-'))
+  folders.add(folder)
+  return folder
+}
+
+export function removeFolder(folder: string): void {
+  rmSync(folder, { recursive: true, force: true, maxRetries: 5 })
+  folders.delete(folder)
 }
 
 /** The arguments that start `tunnelctl`, for other programs that start it themselves. */

@@ -1,21 +1,11 @@
 /** Real servers on free ports of loopback, from the packages of the system, each with a folder of its own. */
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
-import {
-  accessSync,
-  chownSync,
-  constants,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs'
-import { tmpdir, userInfo } from 'node:os'
+import { accessSync, chownSync, constants, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { userInfo } from 'node:os'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
-import { type Exit, Process, type ProcessOptions } from './processes.ts'
+import { type Exit, makeFolder, Process, type ProcessOptions, removeFolder } from './processes.ts'
 import type { Scope } from './tunnel.ts'
 
 /**
@@ -165,8 +155,8 @@ function said(server: Process, words: RegExp): Promise<true> {
 }
 
 function temporary(scope: Scope): string {
-  const folder = mkdtempSync(join(tmpdir(), 'tunnelctl-server-'))
-  scope.after(() => rmSync(folder, { recursive: true, force: true, maxRetries: 5 }))
+  const folder = makeFolder()
+  scope.after(() => removeFolder(folder))
   return folder
 }
 

@@ -4,12 +4,11 @@
  * their arguments.
  */
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type PrivateJwk, readPrivateKey, writeKeyPair } from '../../src/token/keys.ts'
 import { createToken, type TokenRequest } from '../../src/token/token.ts'
-import { type JsonLine, type Process, type ProcessOptions, tunnelctl } from './processes.ts'
+import { type JsonLine, makeFolder, type Process, type ProcessOptions, removeFolder, tunnelctl } from './processes.ts'
 
 /** What ends with the test: a TestContext, or the `after` of node:test for a whole file. */
 export interface Scope {
@@ -35,7 +34,7 @@ export class Site {
   }
 
   static async create(scope: Scope): Promise<Site> {
-    const folder = mkdtempSync(join(tmpdir(), 'tunnelctl-test-'))
+    const folder = makeFolder()
     const keyFile = join(folder, 'issuer.key')
     await writeKeyPair(keyFile)
     const site = new Site(folder, await readPrivateKey(keyFile))
@@ -118,7 +117,7 @@ export class Site {
       this.#checkSecrets()
     } finally {
       await Promise.all(this.#processes.map(each => each.kill()))
-      rmSync(this.folder, { recursive: true, force: true, maxRetries: 5 })
+      removeFolder(this.folder)
     }
   }
 
@@ -126,7 +125,7 @@ export class Site {
     for (const { name, stdout, stderr, visibleArguments } of this.#processes) {
       for (const secret of this.#secrets) {
         assert.ok(!`${stdout}${stderr}`.includes(secret), `${name} has said a secret`)
-        assert.ok(!visibleArguments?.includes(secret), `${name} has a secret among its arguments`)
+        assert.ok(!visibleArguments.includes(secret), `${name} has a secret among its arguments`)
       }
     }
   }
