@@ -123,6 +123,9 @@ async function leave(entrants: readonly Entrant[]): Promise<void> {
   await Promise.all(entrants.map(entrant => entrant.running?.stop()))
 }
 
+/** Not counted: code that a process has run for a second is compiled, and caches are filled, as after a minute of use. */
+const warmUp = -1
+
 async function measureAll(
   entrants: readonly Entrant[],
   services: Services,
@@ -136,14 +139,15 @@ async function measureAll(
       return [measure, new Map(entrants.map(entrant => [entrant, beginSeries(measure, entrant, missing)]))]
     }),
   )
-  for (let round = 0; round < plan.rounds; round++) {
-    const turn = entrants.map((_, index) => entrants[(index + round) % entrants.length]).filter(defined)
+  for (let round = warmUp; round < plan.rounds; round++) {
+    const turn = entrants.map((_, index) => entrants[(index + round + 1) % entrants.length]).filter(defined)
+    const name = round === warmUp ? 'warm-up' : `round ${round + 1}/${plan.rounds}`
     for (const [measure, byEntrant] of series) {
       for (const entrant of turn) {
         const its = byEntrant.get(entrant)
         if (!its || its.skipped !== undefined || its.failed !== undefined) continue
-        plan.say(`round ${round + 1}/${plan.rounds}: ${measure.figures[0]?.label}: ${entrant.contender.name}`)
-        await measureOnce(measure, entrant, its, round, bench)
+        plan.say(`${name}: ${measure.figures[0]?.label}: ${entrant.contender.name}`)
+        await measureOnce(measure, entrant, its, round, round === warmUp ? { ...bench, seconds: 1 } : bench)
       }
     }
   }
@@ -157,7 +161,7 @@ async function measureOnce(measure: Measure, entrant: Entrant, series: Series, r
     const values = await measure.run(port, bench)
     for (const [index, value] of values.entries()) {
       const rounds = series.values[index]
-      if (rounds) rounds[round] = value
+      if (rounds && round !== warmUp) rounds[round] = value
     }
   } catch (error) {
     series.failed = reason(error, entrant.running)
