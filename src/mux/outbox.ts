@@ -58,17 +58,18 @@ export class Outbox {
   }
 
   /**
-   * Goes on over `route`: forgets what the peer has and sends the rest again before anything new.
-   * @throws TunnelError DESYNC when the peer expects what was never sent or is not kept any more
+   * Goes on over `route`: forgets what the peer has and sends the rest again before anything new. `peerExpected` may be
+   * older than an acknowledgement that came over the previous route while this one was made: the higher number holds.
+   * @throws TunnelError DESYNC when the peer expects what was never sent
    */
   attach(route: Route, peerExpected: number, maxInflightBytes: number): void {
-    if (peerExpected < this.#replay.acknowledged || peerExpected > this.#replay.nextSeq) {
-      throw new TunnelError('DESYNC', `the peer expects batch ${peerExpected}, which cannot be sent`)
+    if (peerExpected > this.#replay.nextSeq) {
+      throw new TunnelError('DESYNC', `the peer expects batch ${peerExpected}, which was never sent`)
     }
     this.#replay.acknowledge(peerExpected)
     this.#route = route
     this.#maxInflightBytes = maxInflightBytes
-    this.#cursor = peerExpected
+    this.#cursor = this.#replay.acknowledged
     this.drain()
   }
 
