@@ -135,8 +135,8 @@ export class Initiator {
           const { final, code, reason } = decodeDetach(message)
           const { code: name, message: text } = TunnelError.fromWire(code, reason)
           const error = new TunnelError(name, text, { retryable: !final })
-          if (refusedBeforeAgent.has(name)) this.#knowledge = before
-          else if (name === 'NOT_FOUND' && this.#knowledge !== 'known') return this.#startOver(attempt)
+          if (refusedBeforeAgent.has(name)) this.#knowledge = this.#knowledge === 'known' ? 'known' : before
+          else if (name === 'NOT_FOUND' && before !== 'known') return this.#neverArrived(attempt)
           else if (final) this.session.close(error)
           return error
         }
@@ -151,10 +151,12 @@ export class Initiator {
   }
 
   /**
-   * The agent never saw the first ATTACH. Nothing was sent on the session yet, for it was never attached, so it can be
-   * created under a new name; the old one might still reach the agent.
+   * When this attempt was made, the agent had not seen the ATTACH that creates the session. If that is so still, nothing was
+   * sent on the session, and it can be created under a new name; the old one might reach the agent yet. If the agent has
+   * seen it meanwhile, over another carrier, this answer is old.
    */
-  #startOver(attempt: Attempt): TunnelError {
+  #neverArrived(attempt: Attempt): TunnelError {
+    if (this.#knowledge === 'known') return new TunnelError('STALE_EPOCH', 'another carrier was attached first')
     if (attempt.sessionId === this.#sessionId) {
       this.#sessionId = this.#options.randomBytes(SESSION_ID_BYTES)
       this.#key = this.#options.randomBytes(KEY_BYTES)
