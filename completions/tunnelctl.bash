@@ -31,13 +31,13 @@ _tunnelctl() {
         'gateway --log-format') words='json pretty' ;;
         'gateway --log-level') words='debug info warn error off' ;;
         'token create --role') words='connect agent' ;;
-        'connect --gateway' | 'connect --agent' | 'connect -n' | 'connect --namespace' | 'connect --address' | 'connect --stats-interval' | 'connect --ping-interval' | 'agent --gateway' | 'agent --service' | 'agent --allow' | 'agent --deny' | 'agent --cluster-domain' | 'agent --dns-server' | 'agent --dial-timeout' | 'agent --health-listen' | 'gateway --listen' | 'gateway --admin-listen' | 'token create --subject' | 'token create --agent' | 'token create --allow' | 'token create --ttl') return ;;
+        'connect --gateway' | 'connect --agent' | 'connect -n' | 'connect --namespace' | 'connect --address' | 'connect --stats-interval' | 'connect --ping-interval' | 'connect --hold-timeout' | 'connect --redial-every' | 'agent --gateway' | 'agent --service' | 'agent --allow' | 'agent --deny' | 'agent --cluster-domain' | 'agent --dns-server' | 'agent --dial-timeout' | 'agent --redial-every' | 'agent --drain-timeout' | 'agent --detached-ttl' | 'agent --detached-memory' | 'agent --health-listen' | 'gateway --listen' | 'gateway --admin-listen' | 'gateway --drain-timeout' | 'token create --subject' | 'token create --agent' | 'token create --allow' | 'token create --ttl') return ;;
         *)
             case $path in
                 '') words='connect agent gateway token demo completion' flags='-V --version -h --help' ;;
-                'connect') words='' flags='--gateway --token-file --ca-file --agent -n --namespace --address --stdio -o --output --stats-interval --ping-interval -q --quiet -h --help' ;;
-                'agent') words='' flags='--gateway --token-file --ca-file --service --allow --deny --cluster-domain --dns-server --dial-timeout --health-listen --log-format --log-level -h --help' ;;
-                'gateway') words='' flags='--listen --admin-listen --verify-key --tls-cert --tls-key --dev --log-format --log-level -h --help' ;;
+                'connect') words='' flags='--gateway --token-file --ca-file --agent -n --namespace --address --stdio -o --output --stats-interval --ping-interval --hold-timeout --redial-every -q --quiet -h --help' ;;
+                'agent') words='' flags='--gateway --token-file --ca-file --service --allow --deny --cluster-domain --dns-server --dial-timeout --redial-every --drain-timeout --detached-ttl --detached-memory --health-listen --log-format --log-level -h --help' ;;
+                'gateway') words='' flags='--listen --admin-listen --verify-key --tls-cert --tls-key --drain-timeout --dev --log-format --log-level -h --help' ;;
                 'token') words='keygen create inspect' flags='-h --help' ;;
                 'token keygen') words='' flags='--out -h --help' ;;
                 'token create') words='' flags='--key --role --subject --agent --allow --ttl -h --help' ;;

@@ -35,3 +35,11 @@ export function delay(clock: Clock, delayMs: number, signal?: AbortSignal): Prom
     signal?.addEventListener('abort', done, { once: true })
   })
 }
+
+/** Resolves when `happening` does, or after `atMostMs`. */
+export async function waitAtMost(clock: Clock, atMostMs: number, happening: Promise<void> | undefined): Promise<void> {
+  const happened = new AbortController()
+  await Promise.race([happening, delay(clock, atMostMs, happened.signal)])
+  // A timer left behind would keep the process that long after its work is done.
+  happened.abort()
+}

@@ -68,13 +68,20 @@ const kinds = {
     retryable: true,
     hint: 'the carrier behind the gateway was lost; it comes back by itself',
   },
+  INSTANCE_AWAY: {
+    wire: 40,
+    exit: 4,
+    retryable: true,
+    hint: 'the agent that holds the session is not connected to the gateway; it comes back, or a new session begins',
+  },
 
   // At the gateway's door: they become an HTTP status or a close code.
   UNAUTHENTICATED: { close: 4401, exit: 3, hint: 'give a valid token with --token-file FILE or TUNNELCTL_TOKEN' },
-  FORBIDDEN: { wire: 40, close: 4403, exit: 3, hint: 'ask for a token with the right role and agent' },
+  FORBIDDEN: { wire: 41, close: 4403, exit: 3, hint: 'ask for a token with the right role and agent' },
   VERSION: { close: 4426, exit: 1, hint: 'run the same version of tunnelctl at both ends' },
 
   // On this machine only.
+  AGENT_SILENT: { exit: 4, retryable: true, hint: 'check that the agent runs and reaches the gateway' },
   USAGE: { exit: 2, hint: 'see tunnelctl --help' },
   TOKEN_FILE: { exit: 3, hint: 'give a readable file that holds one token, or - for stdin' },
   KEY_FILE: { exit: 2, hint: 'make a key pair with: tunnelctl token keygen --out FILE' },

@@ -3,13 +3,15 @@
  * streams. Sessions outlive the carrier.
  */
 import { setMaxListeners } from 'node:events'
-import type { Carrier } from '../carrier/carrier.ts'
-import { reconnect } from '../carrier/reconnect.ts'
-import type { Clock } from '../clock.ts'
+import { Reconnect } from '../carrier/reconnect.ts'
+import { delay, waitAtMost } from '../clock.ts'
 import { asTunnelError, TunnelError } from '../errors.ts'
 import { Acceptor } from '../mux/acceptor.ts'
+import type { DetachedLimits } from '../mux/detached.ts'
 import type { SessionLimits } from '../mux/limits.ts'
-import { Link } from '../mux/link.ts'
+import type { Link, Welcome } from '../mux/link.ts'
+import { Links, type LinksOptions, type MoveReason } from '../mux/links.ts'
+import { Stall } from '../mux/stall.ts'
 import type { Stream } from '../mux/stream.ts'
 import { splice } from '../net/splice.ts'
 import { formatTarget, targetFromJson } from '../net/target.ts'
@@ -17,84 +19,115 @@ import type { Log } from '../observe/log.ts'
 import type { Metric } from '../observe/metrics.ts'
 import { type Open, Verdict } from '../wire/frame.ts'
 import type { Dialer } from './dialer.ts'
+import { Rivals } from './rivals.ts'
 
-export interface AgentOptions {
+export interface AgentOptions
+  extends Pick<LinksOptions, 'dialGateway' | 'clock' | 'wallNow' | 'random' | 'redialEveryMs'> {
   /** The name in the agent's token. */
   readonly name: string
+  /** Tells this process from others of the same name: random. */
+  readonly instance: string
   readonly software: string
-  /** Opens a carrier to the gateway; the token is read again for each dial. */
-  readonly dialGateway: (signal: AbortSignal) => Promise<Carrier>
-  readonly dialer: Dialer
-  readonly clock: Clock
-  /** Uniform in [0, 1). */
-  readonly random: () => number
+  readonly dialer: Pick<Dialer, 'dial'>
   readonly log: Log
+  /** How long streams may take to end once `run` is asked to end. */
+  readonly drainTimeoutMs: number
+  /** Cuts a drain short, also one that has not begun. */
+  readonly endNow?: AbortSignal
   readonly limits?: SessionLimits
+  readonly detached?: DetachedLimits
 }
 
 /** One for all: making an error, with its stack, for every stream that ends would cost more than the stream. */
 const GONE = new TunnelError('GONE', 'the stream was closed before the service answered')
 
-/** An agent that loses its place to another process this often, within the time below, gives way to it. */
-const MAX_SUPERSEDED = 3
-const SUPERSEDED_WITHIN_MS = 60_000
+/** A gateway that answers heartbeats is never this late. */
+const SILENT_MS = 4_000
+/** After the last stream of a drain, the other ends take its last bytes. */
+const DELIVERY_MS = 2_000
 
 export class Agent {
   readonly #options: AgentOptions
   readonly #log: Log
   readonly #acceptor: Acceptor
-  #link: Link | undefined
+  readonly #links: Links
+  readonly #rivals: Rivals
+  readonly #stall: Stall
+  /** Ends what `run` does; it comes after the drain. */
+  readonly #end = new AbortController()
+  #reconnect: Reconnect<Link> | undefined
   #everRegistered = false
-  #supersededAt: number[] = []
-  readonly #totals = { opened: 0, failed: 0, bytesToServices: 0, bytesFromServices: 0 }
+  #draining = false
+  #moving: MoveReason | undefined
+  #failure: TunnelError | undefined
+  #wake: () => void = () => {}
+  readonly #totals = { open: 0, opened: 0, failed: 0, bytesToServices: 0, bytesFromServices: 0 }
 
   constructor(options: AgentOptions) {
+    const { clock, log, name, instance, software, limits, detached } = options
     this.#options = options
-    this.#log = options.log
+    this.#log = log
+    this.#rivals = new Rivals(clock)
     this.#acceptor = new Acceptor({
-      clock: options.clock,
-      agent: options.name,
-      ...(options.limits && { limits: options.limits }),
+      clock,
+      agent: name,
+      instance,
+      ...(limits && { limits }),
+      ...(detached && { detached }),
       onOpen: (stream, open, subject) => void this.#serve(stream, open, subject),
-      trace: transition => this.#log.debug('session', { transition }),
+      trace: transition => log.debug('session', { transition }),
+    })
+    this.#stall = new Stall({
+      clock,
+      look: () => this.#acceptor.look(),
+      stalled: () => void this.#stalled(),
+      recovered: () => {},
+    })
+    this.#links = new Links({
+      ...options,
+      hello: () => ({ role: 'agent', software, instance, ...(this.#draining && { draining: true }) }),
+      onAttach: (link, route, message) => this.#acceptor.attach(link, route, message),
+      onNews: news => this.#news(news),
+      move: reason => this.#move(reason),
+      ended: error => {
+        if (!this.#end.signal.aborted) log.warn('disconnected', { error })
+        this.#wake()
+      },
     })
   }
 
   get registered(): boolean {
-    return this.#link !== undefined
+    return this.#links.current !== undefined && !this.#draining
   }
 
   /**
-   * Registers and serves until `signal` aborts; comes back by itself after every loss.
-   * @throws TunnelError when the gateway refuses the very first registration for good, or another process keeps taking
-   *   this agent's place
+   * Registers and serves until `signal` aborts; comes back by itself after every loss. Then it takes no new streams, and
+   * resolves when the old ones have ended.
+   * @throws TunnelError when the gateway refuses the very first registration for good, when another process keeps taking
+   *   this agent's place, or GONE when streams were cut at the end of the drain
    */
   async run(signal: AbortSignal): Promise<void> {
     const { clock, random } = this.#options
-    const links = reconnect({
-      clock,
-      random,
-      signal,
-      dial: dialSignal => this.#register(dialSignal),
-      onRetry: (delayMs, failure) => this.#retry(delayMs, failure),
-    })
-    for await (const link of links) {
-      this.#link = link
-      this.#everRegistered = true
-      this.#log.info('registered', { agent: this.#options.name, gateway: String(link.welcome.software) })
-      const leave = () => {
-        this.#acceptor.close(new TunnelError('SESSION_CLOSED', 'the agent has stopped'))
-        link.close('the agent is shutting down')
+    const onRetry = (delayMs: number, failure?: TunnelError) => this.#retry(delayMs, failure)
+    const end = this.#end.signal
+    this.#reconnect = new Reconnect({ clock, random, signal: end, dial: hurried => this.#links.dial(hurried), onRetry })
+    const drain = () => void this.#drain()
+    signal.addEventListener('abort', drain, { once: true })
+    if (signal.aborted) drain()
+    this.#links.start()
+    this.#stall.start()
+    try {
+      for await (const link of this.#reconnect) {
+        this.#adopt(link)
+        await this.#untilNeeded()
       }
-      signal.addEventListener('abort', leave, { once: true })
-      if (signal.aborted) leave()
-      const error = await link.ended
-      signal.removeEventListener('abort', leave)
-      this.#link = undefined
-      if (!signal.aborted) this.#disconnected(error)
+    } finally {
+      signal.removeEventListener('abort', drain)
+      this.#stall.stop()
+      this.#acceptor.close(new TunnelError('SESSION_CLOSED', 'the agent has stopped'))
+      this.#links.close('the agent has stopped')
     }
-    this.#acceptor.close(new TunnelError('SESSION_CLOSED', 'the agent has stopped'))
-    this.#log.info('stopped')
+    if (this.#failure !== undefined) throw this.#failure
   }
 
   metrics(): Metric[] {
@@ -111,6 +144,18 @@ export class Agent {
         help: 'Sessions, detached ones included',
         kind: 'gauge',
         read: () => this.#acceptor.sessions,
+      },
+      {
+        name: 'detached_sessions',
+        help: 'Sessions that wait for their client to come back',
+        kind: 'gauge',
+        read: () => this.#acceptor.detachedSessions,
+      },
+      {
+        name: 'kept_bytes',
+        help: 'Bytes kept until the client acknowledges them',
+        kind: 'gauge',
+        read: () => this.#acceptor.keptBytes,
       },
       { name: 'streams', help: 'Streams open', kind: 'gauge', read: () => this.#acceptor.streams },
       { name: 'streams_total', help: 'Streams that reached a service', kind: 'counter', read: () => totals.opened },
@@ -130,35 +175,96 @@ export class Agent {
     ]
   }
 
-  async #register(signal: AbortSignal): Promise<Link> {
-    const carrier = await this.#options.dialGateway(signal)
-    return await Link.greet(carrier, {
-      clock: this.#options.clock,
-      hello: { role: 'agent', software: this.#options.software },
-      onAttach: (link, route, message) => this.#acceptor.attach(link, route, message),
-    })
-  }
-
-  #retry(delayMs: number, failure: TunnelError | undefined): void {
+  #retry(delayMs: number, failure?: TunnelError): void {
     if (failure === undefined) return
     if (!this.#everRegistered && !failure.retryable) throw failure
     this.#log.warn('cannot register', { error: failure, nextTryMs: delayMs })
   }
 
-  #disconnected(error: TunnelError): void {
-    this.#log.warn('disconnected', { error })
-    if (error.code !== 'SUPERSEDED') return
-    const now = this.#options.clock.now()
-    this.#supersededAt = [...this.#supersededAt.filter(at => now - at < SUPERSEDED_WITHIN_MS), now]
-    if (this.#supersededAt.length < MAX_SUPERSEDED) return
-    throw new TunnelError(
-      'SUPERSEDED',
-      `another process registers as agent ${this.#options.name} with the same token`,
-      {
-        retryable: false,
-        hint: 'run one agent for each name, or give each its own token',
-      },
-    )
+  #adopt(link: Link): void {
+    const { name, instance } = this.#options
+    const reason = this.#moving
+    this.#moving = undefined
+    this.#everRegistered = true
+    const old = this.#links.adopt(link)
+    const why = reason === undefined ? {} : { reason }
+    this.#log.info('registered', { agent: name, instance, gateway: String(link.welcome.software), ...why })
+    // From a gateway that drains, the sessions go one by one; any other has lost them to the new carrier already.
+    if (reason === 'drain') old?.closeWhenIdle('moved to another gateway')
+    else old?.close('moved to another carrier')
+  }
+
+  /** Resolves when another link is wanted, or all is over. */
+  async #untilNeeded(): Promise<void> {
+    const isNeeded = () => this.#links.current === undefined || this.#moving !== undefined || this.#end.signal.aborted
+    await new Promise<void>(resolve => {
+      this.#wake = () => {
+        if (isNeeded()) resolve()
+      }
+      this.#wake()
+    })
+  }
+
+  #move(reason: MoveReason): void {
+    if (this.#moving !== undefined && reason !== 'sleep') return
+    this.#moving = reason
+    this.#reconnect?.hurry()
+    this.#wake()
+  }
+
+  /** Another process of this name has registered: it gets the new sessions. */
+  #news({ superseded }: Welcome): void {
+    if (typeof superseded !== 'string') return
+    this.#log.warn('superseded', { by: superseded })
+    if (this.#rivals.lostTo(superseded)) {
+      this.#failure ??= new TunnelError(
+        'SUPERSEDED',
+        `another process keeps registering as agent ${this.#options.name} with the same token`,
+        { retryable: false, hint: 'run one agent for each name, or give each its own token' },
+      )
+      this.#finish()
+    }
+  }
+
+  /**
+   * Sessions that wait for answers say little of this end's carrier: their clients may be asleep. So the gateway is asked, and a
+   * carrier over which it does not answer gets a successor beside it.
+   */
+  async #stalled(): Promise<void> {
+    const link = this.#links.current
+    if (link === undefined || this.#moving !== undefined) return
+    const answers = await link.answers(SILENT_MS, this.#end.signal)
+    if (!answers && this.#links.current === link && !this.#end.signal.aborted) this.#move('stall')
+  }
+
+  async #drain(): Promise<void> {
+    const { clock, drainTimeoutMs, endNow } = this.#options
+    const deadline = new AbortController()
+    const cut = () => deadline.abort()
+    this.#draining = true
+    this.#acceptor.drain()
+    this.#links.current?.drain()
+    endNow?.addEventListener('abort', cut, { once: true })
+    if (endNow?.aborted) cut()
+    const cancel = clock.after(drainTimeoutMs, cut)
+    if (this.#totals.open > 0 && !deadline.signal.aborted) {
+      this.#log.info('draining', { streams: this.#totals.open, timeoutMs: drainTimeoutMs })
+    }
+    while (this.#totals.open > 0 && !deadline.signal.aborted) await delay(clock, 50, deadline.signal)
+    cancel()
+    const cutStreams = this.#totals.open
+    if (cutStreams === 0) await waitAtMost(clock, DELIVERY_MS, this.#acceptor.delivered())
+    else
+      this.#failure ??= new TunnelError('GONE', `${cutStreams} connections were cut`, {
+        hint: 'they were still open when the time of --drain-timeout was up',
+      })
+    this.#log.info('stopped', { cut: cutStreams })
+    this.#finish()
+  }
+
+  #finish(): void {
+    this.#end.abort()
+    this.#wake()
   }
 
   /** One stream, from OPEN to its end. Never throws: what fails here ends this stream alone. */
@@ -168,9 +274,11 @@ export class Agent {
     const leave = () => gone.abort(GONE)
     stream.once('close', leave)
     let described = 'malformed'
+    this.#totals.open++
     try {
       const target = targetFromJson(open.json)
       described = formatTarget(target)
+      if (this.#draining) throw new TunnelError('DRAINING', 'the agent is shutting down')
       if (open.verdict !== Verdict.ALLOWED) throw new TunnelError('DENIED', `the token does not allow ${described}`)
       const { socket, port } = await this.#options.dialer.dial(target, gone.signal)
       stream.off('close', leave)
@@ -184,6 +292,8 @@ export class Agent {
       this.#totals.failed++
       if (!stream.destroyed) this.#log.warn('open failed', { subject, target: described, error })
       stream.reset(error)
+    } finally {
+      this.#totals.open--
     }
   }
 }

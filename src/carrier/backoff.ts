@@ -1,17 +1,22 @@
 /**
  * How long to wait before the next dial: hardly after the first loss, then with full jitter, so that thousands of ends
- * that lost the same gateway do not come back together.
+ * that lost the same gateway do not come back together. A gateway that restarts is back within seconds, and is found then
+ * (docs/decisions/0009); one that is away for longer is asked less often.
  */
 
 const FIRST_MAX_MS = 250
 const BASE_MS = 100
-const CAP_MS = 10_000
+const CAP_MS = 2_000
+/** From this attempt on, which comes after some 20 seconds, the waits are long. */
+const PATIENT_ATTEMPT = 24
+const PATIENT_CAP_MS = 10_000
 
 /**
  * @param attempt 0 for the first try after a loss
  * @param random uniform in [0, 1)
  */
 export function backoffMs(attempt: number, random: number): number {
-  const most = attempt === 0 ? FIRST_MAX_MS : Math.min(CAP_MS, BASE_MS * 2 ** attempt)
+  const cap = attempt < PATIENT_ATTEMPT ? CAP_MS : PATIENT_CAP_MS
+  const most = attempt === 0 ? FIRST_MAX_MS : Math.min(cap, BASE_MS * 2 ** attempt)
   return Math.round(random * most)
 }

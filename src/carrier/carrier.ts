@@ -29,6 +29,10 @@ export interface Carrier {
   readonly bufferedBytes: number
   /** Round-trip time of the latest heartbeat, in milliseconds, once one was answered. */
   readonly heartbeatMs: number | undefined
+  /** How many heartbeats the peer has answered. */
+  readonly pongs: number
+  /** One heartbeat now, beside those that come by themselves. */
+  probe(): void
   /** Says goodbye and ends soon, also when the peer does not answer. Messages queued before it still leave. */
   close(code: number, reason: string): void
   /** Ends now, saying nothing. */

@@ -55,6 +55,7 @@ export function memoryLink(options: MemoryLinkOptions): MemoryLink {
 export class MemoryCarrier implements Carrier {
   readonly heartbeatMs = undefined
   bufferedBytes = 0
+  pongs = 0
   readonly #clock: Clock
   readonly #latencyMs: number
   #state: State = 'open'
@@ -128,6 +129,25 @@ export class MemoryCarrier implements Carrier {
       if (!this.#swallowing) this.#peer?.arrive({ code: 1006, reason: '' })
     })
     this.#end({ code: 1006, reason: '' })
+  }
+
+  probe(): void {
+    this.#later(() => {
+      if (!this.#swallowing) this.#peer?.answer()
+    })
+  }
+
+  /** For the joined carrier only: it has sent a heartbeat. */
+  answer(): void {
+    if (this.#state === 'ended') return
+    this.#later(() => {
+      if (!this.#swallowing) this.#peer?.answered()
+    })
+  }
+
+  /** For the joined carrier only: it answers a heartbeat. */
+  answered(): void {
+    this.pongs++
   }
 
   #later(task: () => void): void {

@@ -49,10 +49,13 @@ const MAX_CLOSE_REASON_BYTES = 123
 /** A peer may ping this often; faster than that is a flood. */
 const MIN_PING_GAP_MS = 1_000
 const MAX_EARLY_PINGS = 20
+/** A beat that comes this much later than it should. */
+const LATE_BEAT_MS = 5_000
 
 export class WebSocketCarrier implements Carrier {
   bufferedBytes = 0
   heartbeatMs: number | undefined
+  pongs = 0
   readonly #socket: WebSocket
   readonly #clock: Clock
   readonly #heartbeat: HeartbeatOptions
@@ -118,6 +121,10 @@ export class WebSocketCarrier implements Carrier {
     if (this.#end === undefined) this.#socket.terminate()
   }
 
+  probe(): void {
+    this.#sendPing()
+  }
+
   #sent(bytes: number): void {
     this.bufferedBytes -= bytes
     if (!this.#full || this.bufferedBytes >= LOW_WATER_BYTES) return
@@ -129,7 +136,10 @@ export class WebSocketCarrier implements Carrier {
     const { bytesRead = 0 } = this.#transport ?? {}
     if (bytesRead > this.#bytesRead) this.#lastHeardAt = Math.max(this.#lastHeardAt, this.#lastBeatAt)
     this.#bytesRead = bytesRead
-    this.#lastBeatAt = this.#clock.now()
+    const now = this.#clock.now()
+    // This process stood still: what came meanwhile has not been read yet, so silence proves nothing.
+    if (now - this.#lastBeatAt > this.#heartbeat.intervalMs + LATE_BEAT_MS) this.#lastHeardAt = now
+    this.#lastBeatAt = now
     const silentMs = this.#lastBeatAt - this.#lastHeardAt
     if (silentMs >= this.#heartbeat.deadMs) {
       this.#closed({ code: 1006, reason: `nothing was heard for ${Math.round(silentMs / 1000)} s` })
@@ -149,6 +159,7 @@ export class WebSocketCarrier implements Carrier {
   }
 
   #ponged(): void {
+    this.pongs++
     this.#lastHeardAt = this.#clock.now()
     if (this.#pingSentAt === undefined) return
     this.heartbeatMs = this.#lastHeardAt - this.#pingSentAt

@@ -6,6 +6,7 @@ import { systemClock } from '../clock.ts'
 import { TunnelError } from '../errors.ts'
 import type { Role } from '../net/claims.ts'
 import { formatDuration, parseDuration } from '../net/duration.ts'
+import { quote } from '../net/quote.ts'
 import { readToken } from '../token/secret.ts'
 import type { Io } from './io.ts'
 
@@ -37,6 +38,31 @@ export function timerFlag(flag: string, text: string, leastMs = 1): number {
   throw new TunnelError('USAGE', `${flag} ${text} is out of range`, {
     hint: `give something from ${formatDuration(leastMs)} to ${formatDuration(MAX_TIMER_MS)}`,
   })
+}
+
+/**
+ * The value of a flag in MiB, in bytes.
+ * @throws TunnelError USAGE
+ */
+export function mebibytes(flag: string, text: string): number {
+  if (/^\d{1,6}$/.test(text) && Number(text) > 0) return Number(text) * 1024 * 1024
+  throw new TunnelError('USAGE', `${flag} ${quote(text)} is not a number of MiB`, {
+    hint: 'give a whole number from 1',
+  })
+}
+
+export const drainTimeoutOption = (description: string): Option =>
+  option('--drain-timeout <duration>', description).default('30s')
+
+export const redialOption = (): Option =>
+  option('--redial-every <duration>', 'replace the carrier this often, before a load balancer ends it; default: never')
+
+const LEAST_REDIAL_MS = 1_000
+
+/** @throws TunnelError USAGE */
+export function redialFrom({ redialEvery }: { readonly redialEvery?: string }): { readonly redialEveryMs?: number } {
+  if (redialEvery === undefined) return {}
+  return { redialEveryMs: timerFlag('--redial-every', redialEvery, LEAST_REDIAL_MS) }
 }
 
 export interface GatewayFlags {

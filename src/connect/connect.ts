@@ -1,6 +1,7 @@
 /** The connect role: one uplink, and what rides on it - listeners, or the process's own input and output. */
 import type { Readable, Writable } from 'node:stream'
-import type { TunnelError } from '../errors.ts'
+import { waitAtMost } from '../clock.ts'
+import { TunnelError } from '../errors.ts'
 import type { Forward, Target } from '../net/target.ts'
 import type { ConnectSink, ConnectSnapshot } from './events.ts'
 import { runStdio } from './stdio.ts'
@@ -33,7 +34,10 @@ export class Connect {
       events: {
         connected: agent => void this.#announce(agent),
         resumed: gapMs => options.sink.event({ event: 'resumed', gapMs: Math.round(gapMs) }),
+        moved: reason => options.sink.event({ event: 'moved', reason }),
         disconnected: error => options.sink.event({ event: 'disconnected', reason: error.message }),
+        notMoved: ({ code, message, hint }) =>
+          this.#report(new TunnelError(code, `not moved, the connection stays as it is: ${message}`, { hint })),
         sessionLost: error => this.#report(error),
       },
     })
@@ -51,8 +55,7 @@ export class Connect {
   ): Promise<void> {
     const { clock, sink } = this.#options
     await this.#whileConnected(signal, async ended => {
-      const open = (json: object) => this.#uplink.open(json)
-      const all = forwards.map(forward => new TcpForward({ forward, open, sink, clock }))
+      const all = forwards.map(forward => new TcpForward({ forward, uplink: this.#uplink, sink, clock }))
       try {
         for (const forward of all) {
           await forward.listen()
@@ -76,21 +79,24 @@ export class Connect {
     await this.#whileConnected(signal, async ended => {
       await Promise.race([ended, runStdio({ stream: this.#uplink.open(target), ...io, clock })])
       // The service may have ended first: our last bytes and FIN are on their way, or kept for a resume.
-      if (!signal.aborted) await this.#uplink.delivered(holdMs)
+      if (!signal.aborted) await waitAtMost(clock, holdMs, this.#uplink.session?.delivered())
     })
+  }
+
+  /** Dials another carrier now, and goes over to it. */
+  redial(): void {
+    this.#uplink.move('asked')
   }
 
   snapshot(): ConnectSnapshot {
     const { clock, gateway } = this.#options
-    const ping = this.#uplink.ping
-    const { gatewayMs } = this.#uplink
     return {
       gateway,
       agent: this.#uplink.agent,
       state: this.#uplink.state,
       uptimeMs: clock.now() - this.#startedAt,
-      resumes: this.#uplink.resumes,
-      ping: { recentMs: [], ...ping, ...(gatewayMs !== undefined && { gatewayMs }) },
+      resumes: this.#uplink.outage.resumes,
+      ping: this.#uplink.ping,
       forwards: this.#forwards.map(forward => forward.snapshot()),
     }
   }
@@ -116,8 +122,8 @@ export class Connect {
   }
 
   async #announce(agent: string): Promise<void> {
-    await this.#uplink.nextPing(FIRST_PING_MS)
-    const pingMs = roundMs(this.#uplink.ping?.nowMs ?? 0)
+    await waitAtMost(this.#options.clock, FIRST_PING_MS, this.#uplink.session?.ping.next())
+    const pingMs = roundMs(this.#uplink.ping.nowMs ?? 0)
     this.#options.sink.event({ event: 'connected', gateway: this.#options.gateway, agent, pingMs })
     this.#firstConnected()
   }
@@ -149,7 +155,7 @@ export class Connect {
       totals.streamsOpen += streamsOpen
       totals.streamsTotal += streamsTotal
     }
-    const pingMs = this.#uplink.ping?.nowMs
+    const pingMs = this.#uplink.ping.nowMs
     this.#options.sink.event({ event: 'stats', ...totals, pingMs: pingMs === undefined ? null : roundMs(pingMs) })
   }
 }

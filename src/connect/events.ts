@@ -2,7 +2,8 @@
  * What `connect` tells the outside: events as they happen, and a snapshot whenever somebody looks. The cli renders
  * both; nothing below it prints. The JSON output is the events as they stand here, one per line, with `"v":1`.
  */
-import type { ErrorCode } from '../errors.ts'
+import type { ErrorCode, TunnelError } from '../errors.ts'
+import type { MoveReason } from '../mux/links.ts'
 
 export type ConnectEvent =
   | { readonly event: 'connected'; readonly gateway: string; readonly agent: string; readonly pingMs: number }
@@ -28,6 +29,8 @@ export type ConnectEvent =
     }
   | { readonly event: 'disconnected'; readonly reason: string }
   | { readonly event: 'resumed'; readonly gapMs: number }
+  /** The session went to another carrier without a gap. */
+  | { readonly event: 'moved'; readonly reason: MoveReason }
   | {
       readonly event: 'error'
       readonly code: ErrorCode
@@ -41,6 +44,8 @@ export type ConnectEvent =
 export type LinkState =
   | { readonly name: 'connecting' }
   | { readonly name: 'connected' }
+  /** The carrier seems to live, but an answer is due and does not come. */
+  | { readonly name: 'silent'; readonly forMs: number }
   /** The carrier is lost and a dial is under way; streams are held. */
   | { readonly name: 'resuming'; readonly forMs: number; readonly streamsHeld: number }
   /** The last dial failed; the next one starts in `nextTryMs`. */
@@ -81,4 +86,19 @@ export interface ConnectSnapshot {
 /** Where `connect` reports to. `snapshot` may be called at any time and costs nothing when it is not. */
 export interface ConnectSink {
   event(event: ConnectEvent): void
+}
+
+/** What the uplink tells `Connect`. */
+export interface UplinkEvents {
+  /** A session is attached: the first one, or a new one after the old was lost. */
+  connected(agent: string): void
+  /** The session is attached again; its streams go on. */
+  resumed(gapMs: number): void
+  /** The session went to another carrier while the one before still served. */
+  moved(reason: MoveReason): void
+  disconnected(error: TunnelError): void
+  /** It was asked to, and could not; it goes on as it was. */
+  notMoved(error: TunnelError): void
+  /** The session could not be resumed: its streams were reset. */
+  sessionLost(error: TunnelError): void
 }

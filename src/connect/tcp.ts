@@ -7,11 +7,11 @@ import { formatHostPort, listen } from '../net/listen.ts'
 import { abort, splice } from '../net/splice.ts'
 import { type Forward, formatTarget } from '../net/target.ts'
 import type { ConnectSink, ForwardSnapshot } from './events.ts'
+import type { Uplink } from './uplink.ts'
 
 export interface TcpForwardOptions {
   readonly forward: Forward
-  /** Opens a stream to the target; throws TunnelError when it cannot. */
-  readonly open: (json: object) => Stream
+  readonly uplink: Pick<Uplink, 'serves' | 'open' | 'hold'>
   readonly sink: ConnectSink
   readonly clock: Clock
 }
@@ -26,6 +26,8 @@ export class TcpForward {
   locals: readonly string[] = []
   readonly #options: TcpForwardOptions
   readonly #streams = new Set<Stream>()
+  /** Accepted while nothing served. */
+  readonly #held = new Set<Socket>()
   #servers: Server[] = []
   #streamsTotal = 0
   /** Of streams that have ended. */
@@ -75,6 +77,7 @@ export class TcpForward {
 
   close(): void {
     for (const server of this.#servers) server.close()
+    for (const socket of this.#held) abort(socket)
     for (const stream of [...this.#streams]) stream.reset(new TunnelError('SESSION_CLOSED', 'connect has ended'))
   }
 
@@ -110,17 +113,46 @@ export class TcpForward {
     this.locals = locals
   }
 
+  /** While nothing serves, the socket waits unread: what is opened later belongs to whatever session is there then. */
   #accept(socket: Socket): void {
-    const { open, sink, clock, forward } = this.#options
+    const { uplink } = this.#options
     socket.on('error', () => {})
+    if (uplink.serves) return this.#open(socket)
+    try {
+      const leave = uplink.hold.add({
+        ready: () => {
+          forget()
+          this.#open(socket)
+        },
+        expired: error => {
+          forget()
+          this.#refuse(socket, error)
+        },
+      })
+      const forget = () => {
+        leave()
+        this.#held.delete(socket)
+        socket.off('close', forget)
+      }
+      this.#held.add(socket)
+      socket.once('close', forget)
+    } catch (thrown) {
+      this.#refuse(socket, asTunnelError(thrown))
+    }
+  }
+
+  #refuse(socket: Socket, { code, message, hint }: TunnelError): void {
+    this.#options.sink.event({ event: 'error', code, message, hint, target: this.target })
+    abort(socket)
+  }
+
+  #open(socket: Socket): void {
+    const { uplink, sink, clock, forward } = this.#options
     let stream: Stream
     try {
-      stream = open(forward.target)
+      stream = uplink.open(forward.target)
     } catch (thrown) {
-      const { code, message, hint } = asTunnelError(thrown)
-      sink.event({ event: 'error', code, message, hint, target: this.target })
-      abort(socket)
-      return
+      return this.#refuse(socket, asTunnelError(thrown))
     }
     const since = clock.now()
     this.#streams.add(stream)

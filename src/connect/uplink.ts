@@ -1,106 +1,115 @@
 /**
- * Connect's way up: keeps one session to one agent, over one carrier after another. Its session is there from the
- * start and at all times, so a stream can always be opened; while no carrier lives, the stream waits.
+ * Connect's way up: keeps one session to one agent, over one carrier after another. Its session is there from the start and
+ * at all times, so a stream can always be opened; while no carrier serves, the stream waits.
+ *
+ * A successor is dialled when the carrier has ended, and beside a carrier that may still serve when the session stalls, this
+ * machine was asleep, the gateway drains, or somebody asks for it. The session moves in one step, when the successor is
+ * attached; until then it stays where it is.
  */
-
-import { backoffMs } from '../carrier/backoff.ts'
-import type { Carrier } from '../carrier/carrier.ts'
-import { reconnect } from '../carrier/reconnect.ts'
-import { type Clock, delay } from '../clock.ts'
+import { Reconnect } from '../carrier/reconnect.ts'
 import { asTunnelError, type ErrorCode, TunnelError } from '../errors.ts'
 import { Initiator } from '../mux/initiator.ts'
 import type { SessionLimits } from '../mux/limits.ts'
-import { Link } from '../mux/link.ts'
-import type { PingStatistics } from '../mux/ping.ts'
+import type { Link } from '../mux/link.ts'
+import { Links, type LinksOptions, type MoveReason } from '../mux/links.ts'
+import type { Session } from '../mux/session.ts'
+import { Stall } from '../mux/stall.ts'
 import type { Stream } from '../mux/stream.ts'
-import type { LinkState } from './events.ts'
+import { onlyAgent } from './choice.ts'
+import type { LinkState, PingSnapshot, UplinkEvents } from './events.ts'
+import { Hold } from './hold.ts'
+import { Outage } from './outage.ts'
 
-export interface UplinkOptions {
+export interface UplinkOptions
+  extends Pick<LinksOptions, 'dialGateway' | 'clock' | 'wallNow' | 'random' | 'redialEveryMs'> {
   /** Undefined: the one agent that the token allows and that is connected. */
   readonly agent?: string
   readonly software: string
-  /** Opens a carrier to the gateway; the token is read again for each dial. */
-  readonly dialGateway: (signal: AbortSignal) => Promise<Carrier>
-  readonly clock: Clock
-  /** Uniform in [0, 1). */
-  readonly random: () => number
   readonly randomBytes: (bytes: number) => Buffer
   readonly pingIntervalMs: number
-  /** How long a stream that was opened without a carrier waits for one. */
+  /** How long what was opened or accepted without a carrier waits for one. */
   readonly holdMs: number
   readonly limits?: SessionLimits
   readonly events: UplinkEvents
   readonly trace?: (transition: string) => void
 }
 
-export interface UplinkEvents {
-  /** A session is attached: the first one, or a new one after the old was lost. */
-  connected(agent: string): void
-  /** The session is attached again; its streams go on. */
-  resumed(gapMs: number): void
-  disconnected(error: TunnelError): void
-  /** The session could not be resumed: its streams were reset. */
-  sessionLost(error: TunnelError): void
-}
-
 /** What no further dial with the same token and program will change. */
 const hopeless: ReadonlySet<ErrorCode> = new Set(['UNAUTHENTICATED', 'FORBIDDEN', 'VERSION', 'USAGE', 'TOKEN_FILE'])
+/** A carrier that answers may stay when there is no other; that it was the one before a sleep, or will go, proves nothing. */
+const mayStay: ReadonlySet<MoveReason> = new Set(['asked', 'schedule', 'stall'])
+/** After this many refusals another carrier is tried: behind a load balancer it may lead to where the agent is. */
+const MAX_REFUSALS = 3
+/** From here on an answer that does not come is shown, before it counts as a stall. */
+const SILENT_MS = 1_500
 
 export class Uplink {
   readonly #options: UplinkOptions
+  /** What waits for the next time that `serves`. */
+  readonly hold: Hold
+  readonly #stall: Stall
+  readonly outage: Outage
+  /** Its link is the one that the session is attached to, or over which the next attempt is made. */
+  readonly #links: Links
+  #reconnect: Reconnect<void> | undefined
   #initiator: Initiator | undefined
   #agent: string | undefined
-  #link: Link | undefined
+  #moving: MoveReason | undefined
+  /** Attempts that failed in a row. */
+  #refusals = 0
+  #wake: () => void = () => {}
   #everConnected = false
   #sessionWasAttached = false
-  #lostAt: number | undefined
-  /** When the next dial starts, while waiting for it. */
-  #nextTry: { readonly at: number; readonly reason: string } | undefined
-  #wakeDetached: () => void = () => {}
-  #resumes = 0
   /** This process ends the session itself: nothing of it is news. */
   #ending = false
 
   constructor(options: UplinkOptions) {
+    const { agent, clock, holdMs, software } = options
     this.#options = options
-    this.#agent = options.agent
+    this.#agent = agent
+    this.outage = new Outage(clock)
+    this.#links = new Links({
+      ...options,
+      hello: () => ({ role: 'connect', software }),
+      onNews: () => this.#agentCame(),
+      move: reason => this.move(reason),
+      ended: () => this.#wake(),
+    })
+    this.hold = new Hold({ clock, holdMs, why: () => this.#heldTooLong() })
+    this.#stall = new Stall({
+      clock,
+      look: () => this.session?.look(),
+      stalled: silentMs => this.#stalled(silentMs),
+      recovered: () => void this.#recovered(),
+    })
   }
 
   get agent(): string {
     return this.#agent ?? ''
   }
 
-  get resumes(): number {
-    return this.#resumes
+  get ping(): PingSnapshot {
+    const gatewayMs = this.#links.current?.heartbeatMs
+    const statistics = this.session?.ping.statistics
+    return { recentMs: [], ...statistics, ...(gatewayMs !== undefined && { gatewayMs }) }
   }
 
-  get ping(): PingStatistics | undefined {
-    return this.#initiator?.session.ping.statistics
+  /** The session of the moment. */
+  get session(): Session | undefined {
+    return this.#initiator?.session
   }
 
-  /** Resolves when the agent has everything that was sent, or after `atMostMs`. */
-  async delivered(atMostMs: number): Promise<void> {
-    await this.#atMost(atMostMs, this.#initiator?.session.delivered())
-  }
-
-  /** Resolves when the next ping is answered, or after `atMostMs`. */
-  async nextPing(atMostMs: number): Promise<void> {
-    await this.#atMost(atMostMs, this.#initiator?.session.ping.next())
-  }
-
-  /** Round-trip time to the gateway alone. */
-  get gatewayMs(): number | undefined {
-    return this.#link?.heartbeatMs
+  /** The session is attached, and the agent answers. */
+  get serves(): boolean {
+    return this.session?.state === 'live' && !this.#stall.isStalled
   }
 
   get state(): LinkState {
-    const session = this.#initiator?.session
-    if (session?.state === 'live') return { name: 'connected' }
+    const { silentMs } = this.#stall
+    if (this.serves) return silentMs < SILENT_MS ? { name: 'connected' } : { name: 'silent', forMs: silentMs }
     if (!this.#everConnected) return { name: 'connecting' }
-    const now = this.#options.clock.now()
-    const forMs = this.#lostAt === undefined ? 0 : now - this.#lostAt
-    if (this.#nextTry === undefined) return { name: 'resuming', forMs, streamsHeld: session?.streams.size ?? 0 }
-    return { name: 'offline', forMs, nextTryMs: Math.max(0, this.#nextTry.at - now), reason: this.#nextTry.reason }
+    const streams = [...(this.session?.streams.values() ?? [])]
+    return this.outage.state(streams.filter(({ opened }) => opened).length + this.hold.size)
   }
 
   /**
@@ -108,18 +117,20 @@ export class Uplink {
    * @throws TunnelError LIMIT, or GATEWAY_UNREACHABLE before the first connection
    */
   open(json: object): Stream {
-    const { clock, holdMs } = this.#options
-    const session = this.#initiator?.session
-    if (session === undefined) throw new TunnelError('GATEWAY_UNREACHABLE', 'not connected yet')
-    const stream = session.open(json)
-    if (session.state !== 'live') {
-      const cancel = clock.after(holdMs, () => {
-        if (session.state !== 'live') stream.reset(new TunnelError('GATEWAY_UNREACHABLE', heldTooLong(holdMs)))
-      })
-      stream.once('close', cancel)
-      stream.once('opened', cancel)
-    }
+    if (this.session === undefined) throw new TunnelError('GATEWAY_UNREACHABLE', 'not connected yet')
+    const stream = this.session.open(json)
+    if (!this.serves) this.hold.addStream(stream)
     return stream
+  }
+
+  /** Dials another carrier now, whatever the present one is like, and goes over to it. */
+  move(reason: MoveReason): void {
+    if (this.#ending) return
+    // Asks for an answer, too: if none comes, the session is known to have stalled soon.
+    if (reason === 'sleep') this.session?.ping.start()
+    this.#moving = reason
+    this.#reconnect?.hurry()
+    this.#wake()
   }
 
   /**
@@ -128,92 +139,80 @@ export class Uplink {
    */
   async run(signal: AbortSignal): Promise<void> {
     const { clock, random } = this.#options
-    const links = reconnect({
-      clock,
-      random,
-      signal,
-      dial: dialSignal => this.#greet(dialSignal),
-      onRetry: (delayMs, failure) => this.#retry(delayMs, failure),
-    })
-    for await (const link of links) {
-      const leave = () => {
-        this.#ending = true
-        this.#initiator?.close(new TunnelError('SESSION_CLOSED', 'connect has ended'))
-        link.close('connect has ended')
-      }
-      signal.addEventListener('abort', leave, { once: true })
-      if (signal.aborted) leave()
-      this.#link = link
-      try {
-        await this.#ride(link, signal)
-      } finally {
-        signal.removeEventListener('abort', leave)
-        this.#link = undefined
-        link.close('connect has ended')
-      }
+    const onRetry = (delayMs: number, failure?: TunnelError) => this.#retry(delayMs, failure)
+    this.#reconnect = new Reconnect({ clock, random, signal, dial: hurried => this.#next(hurried), onRetry })
+    const leave = () => {
+      this.#ending = true
+      this.#stall.stop()
+      this.hold.clear()
+      this.#initiator?.close(new TunnelError('SESSION_CLOSED', 'connect has ended'))
+      this.#links.close('connect has ended')
+      this.#wake()
+    }
+    signal.addEventListener('abort', leave, { once: true })
+    this.#links.start()
+    this.#stall.start()
+    try {
+      for await (const _attached of this.#reconnect) await this.#untilNeeded()
+    } finally {
+      signal.removeEventListener('abort', leave)
+      leave()
     }
   }
 
-  async #greet(signal: AbortSignal): Promise<Link> {
-    this.#nextTry = undefined
-    const carrier = await this.#options.dialGateway(signal)
-    return await Link.greet(carrier, {
-      clock: this.#options.clock,
-      hello: { role: 'connect', software: this.#options.software },
-    })
+  /** One attempt to have the session attached: over the carrier that is there, if it may stay, else over a new one. */
+  async #next(hurried: AbortSignal): Promise<void> {
+    this.outage.trying()
+    const reason = this.#moving
+    let link: Link | undefined
+    try {
+      link = (reason === undefined ? this.#links.current : undefined) ?? (await this.#links.dial(hurried))
+      this.#agent ??= onlyAgent(link.welcome)
+      this.#initiator ??= this.#newSession(this.#agent)
+      await this.#initiator.attach(link, hurried)
+      this.#links.adopt(link)?.close('moved to another carrier')
+      this.#attached(reason)
+    } catch (thrown) {
+      const error = asTunnelError(thrown)
+      if (link !== undefined) this.#leaveOrKeep(link, error)
+      if (this.session?.state === 'detached') this.#lost(error)
+      const stays = this.serves && reason !== undefined && mayStay.has(reason)
+      if (hurried.aborted || !stays) throw error
+      this.#moving = undefined
+      if (reason === 'asked') this.#options.events.notMoved(error)
+    }
   }
 
-  #retry(delayMs: number, failure: TunnelError | undefined): void {
+  /** The session could not be attached over `link`. The next attempt may use it again, if there is reason to hope. */
+  #leaveOrKeep(link: Link, error: TunnelError): void {
+    this.#refusals++
+    if (error.code === 'AGENT_SILENT') link.terminate()
+    else if (this.#refusals % MAX_REFUSALS === 0) link.close('the agent is not here')
+    else this.#links.keep(link)
+  }
+
+  /** Resolves when another attempt is to be made. */
+  async #untilNeeded(): Promise<void> {
+    const isNeeded = () => this.#ending || this.#moving !== undefined || this.session?.state !== 'live'
+    await new Promise<void>(resolve => {
+      this.#wake = () => {
+        if (isNeeded()) resolve()
+      }
+      this.#wake()
+    })
+    // The carrier is good and only the route was lost: nothing is dialled, so there is nothing to wait for.
+    if (this.#links.current !== undefined) this.#reconnect?.hurry()
+  }
+
+  /** The gateway tells that an agent has come: perhaps the one that was not there. An attempt under way is not disturbed. */
+  #agentCame(): void {
+    if (!this.serves && this.outage.isWaiting) this.#reconnect?.hurry()
+  }
+
+  #retry(delayMs: number, failure?: TunnelError): void {
     if (failure === undefined) return
-    this.#giveUpOn(failure)
-    this.#nextTry = { at: this.#options.clock.now() + delayMs, reason: failure.message }
-  }
-
-  /** Attaches over `link`, again and again while the agent comes and goes behind it, until the link ends. */
-  async #ride(link: Link, signal: AbortSignal): Promise<void> {
-    const { clock, random } = this.#options
-    let linkEnded = false
-    void link.ended.then(() => {
-      linkEnded = true
-    })
-    const agent = this.#chooseAgent(link)
-    for (let attempt = 0; !signal.aborted && !linkEnded; attempt++) {
-      this.#initiator ??= this.#newSession(agent)
-      this.#nextTry = undefined
-      try {
-        const detached = new Promise<void>(resolve => {
-          this.#wakeDetached = resolve
-        })
-        await this.#initiator.attach(link)
-        attempt = 0
-        this.#attached(agent)
-        await Promise.race([link.ended, detached])
-      } catch (thrown) {
-        if (signal.aborted) return
-        const error = asTunnelError(thrown)
-        this.#giveUpOn(error)
-        const delayMs = backoffMs(attempt, random())
-        this.#nextTry = { at: clock.now() + delayMs, reason: error.message }
-        await Promise.race([link.ended, delay(clock, delayMs, signal)])
-      }
-    }
-  }
-
-  #chooseAgent(link: Link): string {
-    if (this.#agent !== undefined) return this.#agent
-    const { agents } = link.welcome
-    const names = Array.isArray(agents) ? agents.filter(name => typeof name === 'string') : []
-    const [only] = names
-    if (only === undefined) {
-      throw new TunnelError('AGENT_UNAVAILABLE', 'no agent that the token allows is connected to the gateway')
-    }
-    if (names.length > 1) {
-      throw new TunnelError('USAGE', `the token allows several connected agents: ${names.slice(0, 10).join(', ')}`, {
-        hint: 'choose one with --agent NAME',
-      })
-    }
-    this.#agent = only
-    return only
+    if (this.#isFatal(failure) && !this.serves) throw failure
+    this.outage.waiting(delayMs, failure.message)
   }
 
   #newSession(agent: string): Initiator {
@@ -226,54 +225,76 @@ export class Uplink {
       randomBytes,
       ...(limits && { limits }),
       ...(trace && { trace }),
-      onDetached: error => this.#detached(error),
+      onDetached: error => {
+        this.#stall.forget()
+        // The agent has taken the move that is under way; its answer comes over the other carrier.
+        if (error.code !== 'SUPERSEDED' || this.#moving === undefined) this.#lost(error)
+        this.#wake()
+      },
       onClosed: error => {
         if (this.#ending) return
         // A later stream belongs to a new session; compare, for a newer one may be there already.
         if (this.#initiator === initiator) this.#initiator = this.#newSession(agent)
-        this.#detached(error)
+        this.#stall.forget()
+        this.#lost(error)
         // Otherwise it is thrown out of `run`, and told once.
         if (!this.#isFatal(error)) this.#options.events.sessionLost(error)
+        this.#wake()
       },
     })
     return initiator
   }
 
-  #attached(agent: string): void {
-    const { clock, events } = this.#options
-    const gapMs = this.#lostAt === undefined ? 0 : clock.now() - this.#lostAt
-    const resumed = this.#sessionWasAttached
+  #attached(reason: MoveReason | undefined): void {
+    const { events } = this.#options
+    const known = this.#sessionWasAttached
+    this.#moving = undefined
+    this.#refusals = 0
     this.#everConnected = true
     this.#sessionWasAttached = true
-    this.#lostAt = undefined
-    if (resumed) {
-      this.#resumes++
-      events.resumed(gapMs)
-    } else events.connected(agent)
+    this.#stall.forget()
+    if (!known) {
+      this.outage.end()
+      events.connected(this.agent)
+      this.hold.release()
+    } else if (!this.#recovered() && reason !== undefined) events.moved(reason)
   }
 
-  #detached(error: TunnelError): void {
-    if (this.#lostAt === undefined && this.#everConnected) {
-      this.#lostAt = this.#options.clock.now()
-      this.#options.events.disconnected(error)
+  /** The session goes on. Returns false when it was not lost. */
+  #recovered(): boolean {
+    if (!this.serves) return false
+    const gapMs = this.outage.end()
+    if (gapMs === undefined) return false
+    this.outage.resumes++
+    this.#options.events.resumed(gapMs)
+    this.hold.release()
+    return true
+  }
+
+  /** Nothing can be sent any more, or nothing was answered for `silentMs`. */
+  #lost(error: TunnelError, silentMs = 0): void {
+    if (!this.#everConnected || !this.outage.begin(silentMs)) return
+    this.#options.events.disconnected(error)
+    for (const stream of this.session?.streams.values() ?? []) {
+      if (!stream.opened) this.hold.addStream(stream)
     }
-    this.#wakeDetached()
   }
 
-  async #atMost(ms: number, happening: Promise<void> | undefined): Promise<void> {
-    const happened = new AbortController()
-    await Promise.race([happening, delay(this.#options.clock, ms, happened.signal)])
-    // A timer left behind would keep the process that long after its work is done.
-    happened.abort()
+  #stalled(silentMs: number): void {
+    if (this.#ending) return
+    this.#lost(new TunnelError('IDLE', `no answer for ${Math.round(silentMs / 1000)} s`), silentMs)
+    // A dial that is under way is not cut short: it may be slow for the same reason.
+    if (this.#moving === undefined) this.move('stall')
   }
 
-  #giveUpOn(error: TunnelError): void {
-    if (this.#isFatal(error)) throw error
+  #heldTooLong(): TunnelError {
+    const seconds = Math.round(this.#options.holdMs / 1000)
+    return this.#links.current === undefined
+      ? new TunnelError('GATEWAY_UNREACHABLE', `no connection to the gateway for ${seconds} s`)
+      : new TunnelError('AGENT_UNAVAILABLE', `no connection to the agent for ${seconds} s`)
   }
 
   #isFatal({ code }: TunnelError): boolean {
     return !this.#everConnected || hopeless.has(code)
   }
 }
-
-const heldTooLong = (holdMs: number): string => `no connection to the gateway for ${Math.round(holdMs / 1000)} s`

@@ -67,6 +67,12 @@ export class Hop {
   readonly principal: Principal
   readonly carrier: Carrier
   readonly legs = new Map<number, Leg>()
+  /** Agent: tells the process from others of the same name. */
+  instance = ''
+  /** Agent: takes no new sessions. */
+  draining = false
+  /** Client: the agent that it asked for last, while that was not here. */
+  awaits: string | undefined
   /** Totals for metrics. */
   receivedBytes = 0
   sentBytes = 0

@@ -13,6 +13,7 @@ import {
   checkHeader,
   decodeAttachment,
   decodeBatchHeader,
+  decodeJson,
   encodeAttachment,
   encodeDetach,
   encodeJson,
@@ -31,6 +32,8 @@ export interface RelayEvents {
   /** `rule` is the pattern that decided; undefined: none allowed it. */
   opened(hop: Hop, target: Target, allowed: boolean, rule: string | undefined): void
   attached(hop: Hop, agent: string): void
+  /** Another process of the same agent gets the new sessions from now on. */
+  superseded(hop: Hop, by: string): void
   /** One route was detached because its receiver took less than its sender sent. */
   overloaded(hop: Hop): void
 }
@@ -61,9 +64,13 @@ export class Relay {
   add(hop: Hop, welcome: object): void {
     if (hop.principal.role === 'agent') {
       const [name = ''] = hop.principal.agents
-      const replaced = this.registry.register(name, hop)
+      const { replaced, superseded } = this.registry.register(name, hop)
       if (replaced !== undefined)
         this.#end(replaced, new TunnelError('SUPERSEDED', `agent ${name} has connected again`))
+      if (superseded !== undefined) {
+        superseded.send(encodeJson(Kind.WELCOME, { ...welcome, superseded: hop.instance }))
+        this.#events.superseded(superseded, hop.instance)
+      }
     }
     this.#hops.add(hop)
     hop.send(encodeJson(Kind.WELCOME, welcome))
@@ -89,12 +96,18 @@ export class Relay {
     try {
       hop.receivedBytes += message.length
       checkHeader(message)
-      if (routeOf(message) === HOP_ROUTE) throw violation('a second greeting')
+      if (routeOf(message) === HOP_ROUTE) return this.#fromHop(hop, message)
       if (hop.principal.role === 'connect') this.#fromClient(hop, message)
       else this.#fromAgent(hop, message)
     } catch (thrown) {
       this.#end(hop, asTunnelError(thrown))
     }
+  }
+
+  #fromHop(hop: Hop, message: Buffer): void {
+    if (kindOf(message) !== Kind.DRAIN || hop.principal.role !== 'agent') throw violation('a second greeting')
+    decodeJson(message)
+    hop.draining = true
   }
 
   #fromClient(hop: Hop, message: Buffer): void {
@@ -151,7 +164,7 @@ export class Relay {
     if (hop.carrier.bufferedBytes > MAX_UNREAD_BYTES) throw new TunnelError('LIMIT', 'answers are not read')
     try {
       if (hop.heldLegs >= MAX_LEGS_PER_CLIENT) throw new TunnelError('LIMIT', `${hop.heldLegs} sessions are attached`)
-      const agent = this.#agentFor(hop, json.agent)
+      const agent = this.#agentFor(hop, json)
       const near = hop.addLeg(route)
       const far = agent.openLeg()
       near.peer = far
@@ -167,7 +180,8 @@ export class Relay {
     }
   }
 
-  #agentFor(hop: Hop, name: unknown): Hop {
+  /** The agent's carrier for a new session, or that of the process which holds the session. */
+  #agentFor(hop: Hop, { agent: name, instance }: Record<string, unknown>): Hop {
     const { principal } = hop
     if (typeof name !== 'string' || !isAgentName(name)) throw violation('ATTACH names no agent')
     if (!mayUseAgent(principal, name)) {
@@ -176,8 +190,12 @@ export class Relay {
         `the token does not allow agent ${name}: it allows ${principal.agents.join(', ')}`,
       )
     }
-    const agent = this.registry.find(name)
+    const holder = typeof instance === 'string' ? instance : undefined
+    const agent = this.registry.find(name, holder)
+    hop.awaits = agent === undefined ? name : undefined
     if (agent !== undefined) return agent
+    if (this.registry.find(name) !== undefined)
+      throw new TunnelError('INSTANCE_AWAY', `the agent ${name} that is connected does not hold this session`)
     const here = this.registry.visibleTo(principal).slice(0, 5)
     const instead = here.length === 0 ? 'no agent that the token allows is' : `connected: ${here.join(', ')}`
     throw new TunnelError('AGENT_UNAVAILABLE', `agent ${name} is not connected to the gateway (${instead})`)

@@ -7,22 +7,25 @@ import type { Clock } from '../clock.ts'
 import { asTunnelError, TunnelError } from '../errors.ts'
 import type { Open } from '../wire/frame.ts'
 import { type Attachment, decodeAttachment, encodeAttachment, Kind } from '../wire/message.ts'
+import { type DetachedLimits, DetachedSessions, defaultDetachedLimits } from './detached.ts'
 import { detachWith, inflightOf } from './initiator.ts'
 import type { SessionLimits } from './limits.ts'
 import type { Link } from './link.ts'
 import { KEY_BYTES, proofHolds } from './proof.ts'
 import type { Route } from './route.ts'
 import { Session } from './session.ts'
+import type { Answers } from './stall.ts'
 import type { Stream } from './stream.ts'
 
 export interface AcceptorOptions {
   readonly clock: Clock
   /** Told to the other end in ATTACHED. */
   readonly agent: string
+  /** Likewise: this process, whatever its name, for a resume must come back to it. */
+  readonly instance: string
   readonly limits?: SessionLimits
   readonly maxSessions?: number
-  /** How long a session without a carrier is kept. */
-  readonly detachedTtlMs?: number
+  readonly detached?: DetachedLimits
   /** As in SessionOptions, with the subject that the gateway has authenticated. */
   readonly onOpen: (stream: Stream, open: Open, subject: string) => void
   readonly trace?: (transition: string) => void
@@ -34,19 +37,20 @@ interface Entry {
   readonly subject: string
   epoch: number
   route: Route
-  cancelTtl: (() => void) | undefined
 }
 
-const DETACHED_TTL_MS = 10 * 60_000
 const MAX_SESSIONS = 512
 const MAX_SESSIONS_PER_SUBJECT = 64
 
 export class Acceptor {
   readonly #options: AcceptorOptions
   readonly #entries = new Map<string, Entry>()
+  readonly #detached: DetachedSessions
+  #draining = false
 
   constructor(options: AcceptorOptions) {
     this.#options = options
+    this.#detached = new DetachedSessions(options.clock, options.detached ?? defaultDetachedLimits)
   }
 
   get sessions(): number {
@@ -57,6 +61,40 @@ export class Acceptor {
     let streams = 0
     for (const { session } of this.#entries.values()) streams += session.streams.size
     return streams
+  }
+
+  get detachedSessions(): number {
+    return this.#detached.size
+  }
+
+  /** Bytes that all sessions keep to send them again. */
+  get keptBytes(): number {
+    let bytes = 0
+    for (const { session } of this.#entries.values()) bytes += session.keptBytes
+    return bytes
+  }
+
+  /** Of all sessions together. One that waits for its client to come back is due an answer, too. */
+  look(): Answers {
+    let awaiting = this.#detached.size > 0
+    let answers = 0
+    for (const { session } of this.#entries.values()) {
+      const each = session.look()
+      awaiting ||= each.awaiting
+      answers += each.answers
+    }
+    return { awaiting, answers }
+  }
+
+  /** Refuses new sessions from now on; those that exist may still be resumed. */
+  drain(): void {
+    this.#draining = true
+  }
+
+  /** Resolves when the other ends of the sessions that are attached have everything. */
+  async delivered(): Promise<void> {
+    const live = [...this.#entries.values()].filter(({ session }) => session.state === 'live')
+    await Promise.all(live.map(({ session }) => session.delivered()))
   }
 
   /** Serves one ATTACH that arrived on an unknown route of `link`. Answers ATTACHED or DETACH. */
@@ -80,6 +118,7 @@ export class Acceptor {
   #create(link: Link, routeId: number, id: string, existing: Entry | undefined, attachment: Attachment): void {
     const { json } = attachment
     if (existing !== undefined) throw unknownSession()
+    if (this.#draining) throw new TunnelError('DRAINING', 'the agent is shutting down')
     if (this.#entries.size >= (this.#options.maxSessions ?? MAX_SESSIONS)) {
       throw new TunnelError('LIMIT', `the agent serves ${this.#entries.size} sessions already`)
     }
@@ -93,14 +132,14 @@ export class Acceptor {
       ...(this.#options.limits && { limits: this.#options.limits }),
       ...(this.#options.trace && { trace: this.#options.trace }),
       onOpen: (stream, open) => this.#options.onOpen(stream, open, subject),
-      onDetached: () => this.#expire(entry),
+      onDetached: () => this.#detached.add(session),
       onClosed: () => {
-        entry.cancelTtl?.()
+        this.#detached.remove(session)
         if (this.#entries.get(id) === entry) this.#entries.delete(id)
       },
     })
     const route = link.route(routeId, session)
-    const entry: Entry = { session, key, subject, epoch: attachment.epoch, route, cancelTtl: undefined }
+    const entry: Entry = { session, key, subject, epoch: attachment.epoch, route }
     this.#entries.set(id, entry)
     this.#goLive(entry, route, attachment)
   }
@@ -128,19 +167,19 @@ export class Acceptor {
     old.send(detachWith(new TunnelError('SUPERSEDED', 'a newer carrier serves this session'), old.id))
     entry.epoch = epoch
     entry.route = link.route(routeId, entry.session)
-    entry.cancelTtl?.()
-    entry.cancelTtl = undefined
+    this.#detached.remove(entry.session)
     this.#goLive(entry, entry.route, attachment)
   }
 
   #goLive(entry: Entry, route: Route, attachment: Attachment): void {
     const { session } = entry
+    const { agent, instance } = this.#options
     route.send(
       encodeAttachment(Kind.ATTACHED, route.id, {
         epoch: attachment.epoch,
         sessionId: attachment.sessionId,
         expected: session.expected,
-        json: { agent: this.#options.agent, maxInflight: session.limits.maxInflightBytes },
+        json: { agent, instance, maxInflight: session.limits.maxInflightBytes },
       }),
     )
     try {
@@ -148,12 +187,6 @@ export class Acceptor {
     } catch (thrown) {
       session.close(asTunnelError(thrown), true)
     }
-  }
-
-  #expire(entry: Entry): void {
-    entry.cancelTtl = this.#options.clock.after(this.#options.detachedTtlMs ?? DETACHED_TTL_MS, () =>
-      entry.session.close(new TunnelError('SESSION_CLOSED', 'the session was without a carrier for too long')),
-    )
   }
 }
 

@@ -25,6 +25,11 @@ export interface InitiatorOptions extends Omit<SessionOptions, 'side' | 'onOpen'
 }
 
 const ATTACH_TIMEOUT_MS = 10_000
+/**
+ * How long the process that holds the session may be away from a gateway where another of the same name is. Both lost the
+ * gateway together and come back on their own: this is longer than an agent takes (carrier/backoff.ts).
+ */
+const INSTANCE_AWAY_MS = 3_000
 
 /**
  * What the agent may know of the session. After an attempt without an answer it may have been created there, so the
@@ -48,6 +53,9 @@ export class Initiator {
   /** The highest that was answered: an older answer may come later, over another carrier. */
   #attachedEpoch = 0
   #knowledge: Knowledge = 'unknown to the agent'
+  /** The agent process that holds the session, as it calls itself. */
+  #instance: string | undefined
+  #awaySince: number | undefined
 
   constructor(options: InitiatorOptions) {
     this.#options = options
@@ -58,10 +66,11 @@ export class Initiator {
 
   /**
    * Attaches the session over `link`: creates it the first time, resumes it later. After a failure the session waits for
-   * another attempt, unless the agent said that it is over: then it is closed.
-   * @throws TunnelError why it did not work
+   * another attempt, unless the agent said that it is over: then it is closed. Until it has worked, the session stays on
+   * the carrier that it has. An attempt that `signal` aborts, or that gets no answer, is given up at both ends.
+   * @throws TunnelError why it did not work; AGENT_SILENT without an answer
    */
-  attach(link: Link): Promise<void> {
+  attach(link: Link, signal?: AbortSignal): Promise<void> {
     const { session } = this
     const before = this.#knowledge
     const attempt: Attempt = { epoch: ++this.#epoch, sessionId: this.#sessionId, before }
@@ -70,18 +79,21 @@ export class Initiator {
       const settle = (error?: TunnelError) => {
         answered = true
         cancel()
+        signal?.removeEventListener('abort', giveUp)
         if (error === undefined) return resolve()
         route.close()
         reject(error)
       }
       const abandon = (error: TunnelError) => {
-        route.send(detachWith(error, route.id))
+        route.send(detachWith(new TunnelError('AGENT_UNAVAILABLE', error.message), route.id))
         settle(error)
       }
+      const giveUp = () => abandon(new TunnelError('AGENT_SILENT', 'the attempt was given up'))
       const timeoutMs = this.#options.attachTimeoutMs ?? ATTACH_TIMEOUT_MS
       const cancel = session.clock.after(timeoutMs, () => {
-        abandon(new TunnelError('AGENT_UNAVAILABLE', `the agent did not answer within ${timeoutMs / 1000} s`))
+        abandon(new TunnelError('AGENT_SILENT', `the agent did not answer within ${timeoutMs / 1000} s`))
       })
+      signal?.addEventListener('abort', giveUp, { once: true })
       const route = link.openRoute({
         message: message => {
           if (answered) return session.message(message)
@@ -111,7 +123,7 @@ export class Initiator {
       epoch,
       sessionId,
       expected: this.session.expected,
-      json: { agent: this.#options.agent, maxInflight: maxInflightBytes, ...credential },
+      json: { agent: this.#options.agent, maxInflight: maxInflightBytes, instance: this.#instance, ...credential },
     })
   }
 
@@ -128,6 +140,8 @@ export class Initiator {
           if (epoch < this.#attachedEpoch) return new TunnelError('STALE_EPOCH', 'a newer carrier was attached first')
           this.#attachedEpoch = epoch
           this.#knowledge = 'known'
+          if (typeof json.instance === 'string') this.#instance = json.instance
+          this.#awaySince = undefined
           this.session.attach(route, expected, inflightOf(json))
           return undefined
         }
@@ -138,6 +152,8 @@ export class Initiator {
           if (refusedBeforeAgent.has(name)) this.#knowledge = this.#knowledge === 'known' ? 'known' : before
           else if (name === 'NOT_FOUND' && before !== 'known') return this.#neverArrived(attempt)
           else if (final) this.session.close(error)
+          if (name === 'INSTANCE_AWAY') this.#instanceAway()
+          else this.#awaySince = undefined
           return error
         }
         default:
@@ -148,6 +164,13 @@ export class Initiator {
       this.session.close(error, true)
       return error
     }
+  }
+
+  #instanceAway(): void {
+    const { clock, state } = this.session
+    this.#awaySince ??= clock.now()
+    if (state !== 'detached' || clock.now() - this.#awaySince < INSTANCE_AWAY_MS) return
+    this.session.close(new TunnelError('NOT_FOUND', 'the agent has restarted, and does not have the session any more'))
   }
 
   /**
@@ -174,7 +197,12 @@ export class Initiator {
 }
 
 /** Answers that the gateway gives on its own: the agent has not seen the ATTACH. */
-const refusedBeforeAgent: ReadonlySet<ErrorCode> = new Set(['AGENT_UNAVAILABLE', 'FORBIDDEN', 'DRAINING'])
+const refusedBeforeAgent: ReadonlySet<ErrorCode> = new Set([
+  'AGENT_UNAVAILABLE',
+  'INSTANCE_AWAY',
+  'FORBIDDEN',
+  'DRAINING',
+])
 
 /** The refusal of an ATTACH, or the end of a route that an end cannot serve. */
 export function detachWith(error: TunnelError, route: number, retryMs = 0): Buffer {

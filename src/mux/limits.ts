@@ -1,4 +1,6 @@
 /** What one session may take, at either end. */
+import { TunnelError } from '../errors.ts'
+
 export interface SessionLimits {
   /** Unacknowledged bytes in each direction; the smaller of both ends holds. */
   readonly maxInflightBytes: number
@@ -11,4 +13,11 @@ export const defaultLimits: SessionLimits = {
   maxInflightBytes: 8 * 1024 * 1024,
   maxStreams: 16_384,
   windowBudgetBytes: 64 * 1024 * 1024,
+}
+
+/** Stream ids are u32 and never used twice. */
+export const MAX_STREAM_ID = 2 ** 32 - 1
+
+export function tooManyStreams({ maxStreams }: SessionLimits): TunnelError {
+  return new TunnelError('LIMIT', `${maxStreams} connections are open already`)
 }

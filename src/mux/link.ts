@@ -3,21 +3,34 @@
  * Connect opens routes; an agent is offered them, by an ATTACH on a route that it does not know yet.
  */
 import { type Carrier, type CarrierEnd, HIGH_WATER_BYTES } from '../carrier/carrier.ts'
-import type { Clock } from '../clock.ts'
+import { type Clock, delay } from '../clock.ts'
 import { asTunnelError, TunnelError } from '../errors.ts'
 import { checkHeader, decodeJson, encodeJson, HOP_ROUTE, Kind, kindOf, routeOf, violation } from '../wire/message.ts'
 import type { Route, RouteHandler } from './route.ts'
 
+export interface Hello {
+  readonly role: 'connect' | 'agent'
+  readonly software: string
+  /** Agent: tells this process from others with the same name. */
+  readonly instance?: string
+  /** Agent: takes no new sessions; it comes for those that it holds. */
+  readonly draining?: boolean
+}
+
 export interface LinkOptions {
   readonly clock: Clock
   /** Fields of HELLO. */
-  readonly hello: { readonly role: 'connect' | 'agent'; readonly software: string }
+  readonly hello: Hello
   /** Agent: an ATTACH on an unknown route. The callee may take it with `link.route`, or answer with `send`. */
   readonly onAttach?: (link: Link, route: number, message: Buffer) => void
-  /** The gateway asks to leave within `afterMs`. */
+  /** A later WELCOME. */
+  readonly onNews?: (news: Welcome) => void
+  /** The gateway asks to leave, in `afterMs`. */
   readonly onDrain?: (link: Link, afterMs: number) => void
   /** From the first byte to WELCOME. */
   readonly greetingTimeoutMs?: number
+  /** Gives up while WELCOME has not come. */
+  readonly signal?: AbortSignal
 }
 
 export type Welcome = Readonly<Record<string, unknown>>
@@ -34,7 +47,9 @@ export class Link {
   /** Routes that wait for the carrier, in the order in which they will be served. */
   readonly #thirsty = new Set<number>()
   #nextRoute = 1
+  #closeWhenIdle: () => void = () => {}
   #endedWith: TunnelError | undefined
+  #onEnded: ((error: TunnelError) => void) | undefined
   #welcome: Welcome | undefined
   #greeted: (welcome: Welcome) => void = () => {}
   #resolveEnded: (error: TunnelError) => void = () => {}
@@ -57,24 +72,36 @@ export class Link {
       link.#greeted = resolve
     })
     const timeoutMs = options.greetingTimeoutMs ?? GREETING_TIMEOUT_MS
-    const cancel = options.clock.after(timeoutMs, () => {
-      const error = new TunnelError('IDLE', `the gateway did not greet within ${timeoutMs / 1000} s`)
+    const giveUp = (error: TunnelError) => {
       carrier.close(error.close, error.message)
       link.#finish(error)
-    })
+    }
+    const cancel = options.clock.after(timeoutMs, () =>
+      giveUp(new TunnelError('IDLE', `the gateway did not greet within ${timeoutMs / 1000} s`)),
+    )
+    const aborted = () => giveUp(new TunnelError('GONE', 'the dial was given up'))
+    options.signal?.addEventListener('abort', aborted, { once: true })
     carrier.start({
       message: message => link.#message(message),
       drain: () => link.#drain(),
       closed: end => link.#closed(end),
     })
     carrier.send(encodeJson(Kind.HELLO, options.hello))
+    if (options.signal?.aborted) aborted()
     try {
       const first = await Promise.race([welcomed, link.ended])
       if (first instanceof TunnelError) throw first
       return link
     } finally {
       cancel()
+      options.signal?.removeEventListener('abort', aborted)
     }
+  }
+
+  /** Calls `ended` once, in the moment in which the carrier ends, after every route was told; at once if it has ended. */
+  onEnded(ended: (error: TunnelError) => void): void {
+    if (this.#endedWith !== undefined) ended(this.#endedWith)
+    else this.#onEnded = ended
   }
 
   /** What the gateway said of itself; untrusted. */
@@ -85,6 +112,14 @@ export class Link {
   /** Round-trip time of this hop alone. */
   get heartbeatMs(): number | undefined {
     return this.#carrier.heartbeatMs
+  }
+
+  /** Resolves with whether the gateway answers a heartbeat within `withinMs` from now; early when `signal` aborts. */
+  async answers(withinMs: number, signal: AbortSignal): Promise<boolean> {
+    const { pongs } = this.#carrier
+    this.#carrier.probe()
+    await delay(this.#options.clock, withinMs, signal)
+    return this.#carrier.pongs > pongs
   }
 
   /** A new route of this end's choosing. Ids are not used twice on one carrier, so a late message finds no taker. */
@@ -116,8 +151,22 @@ export class Link {
         if (this.#routes.get(id) !== handler) return
         this.#routes.delete(id)
         this.#thirsty.delete(id)
+        this.#closeWhenIdle()
       },
     }
+  }
+
+  /** Asks the gateway for no more sessions. Those that ride on this carrier stay, and may come back over another. */
+  drain(): void {
+    this.#carrier.send(encodeJson(Kind.DRAIN, {}))
+  }
+
+  /** Closes as soon as no route is left. */
+  closeWhenIdle(reason: string): void {
+    this.#closeWhenIdle = () => {
+      if (this.#routes.size === 0) this.close(reason)
+    }
+    this.#closeWhenIdle()
   }
 
   /** Sends one message that belongs to no session here, such as the refusal of an ATTACH. */
@@ -149,9 +198,11 @@ export class Link {
 
   #hop(message: Buffer): void {
     switch (kindOf(message)) {
-      case Kind.WELCOME:
+      case Kind.WELCOME: {
+        const known = this.#welcome !== undefined
         this.#welcome = decodeJson(message)
-        return this.#greeted(this.#welcome)
+        return known ? this.#options.onNews?.(this.#welcome) : this.#greeted(this.#welcome)
+      }
       case Kind.DRAIN: {
         const { afterMs } = decodeJson(message)
         return this.#options.onDrain?.(this, typeof afterMs === 'number' && afterMs >= 0 ? afterMs : 0)
@@ -175,8 +226,10 @@ export class Link {
   }
 
   #finish(error: TunnelError): void {
-    this.#endedWith ??= error
+    if (this.#endedWith !== undefined) return
+    this.#endedWith = error
     this.#lose(error)
+    this.#onEnded?.(error)
     this.#resolveEnded(error)
   }
 

@@ -52,6 +52,11 @@ export class Outbox {
     return this.#replay.bytes
   }
 
+  /** Everything below this sequence number has arrived at the peer. */
+  get acknowledged(): number {
+    return this.#replay.acknowledged
+  }
+
   /** Bytes of frames that wait for the end of the turn, for room among the kept ones, or for a route. */
   get gatheredBytes(): number {
     return this.#builder.bytes

@@ -26,6 +26,7 @@ export class Ping {
   #nonce = 0
   #sentAt = 0
   #awaiting = false
+  #answers = 0
   #baseMs: number | undefined
   #samples: number[] = []
   #cancel: (() => void) | undefined
@@ -46,8 +47,23 @@ export class Ping {
     return this.#baseMs
   }
 
+  /** The latest round-trip time, with whatever queues there are. */
+  get latestMs(): number | undefined {
+    return this.#samples.at(-1)
+  }
+
+  /** A ping was sent over the present carrier and is not answered yet. */
+  get awaiting(): boolean {
+    return this.#awaiting
+  }
+
+  /** How many pings were answered. */
+  get answers(): number {
+    return this.#answers
+  }
+
   get statistics(): PingStatistics | undefined {
-    const nowMs = this.#samples.at(-1)
+    const nowMs = this.latestMs
     if (nowMs === undefined) return undefined
     const sorted = this.#samples.toSorted((a, b) => a - b)
     const at = (share: number) => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? nowMs
@@ -84,6 +100,7 @@ export class Ping {
   pong(nonce: number): void {
     if (!this.#awaiting || nonce !== this.#nonce) return
     this.#awaiting = false
+    this.#answers++
     const ms = this.#clock.now() - this.#sentAt
     this.#samples.push(ms)
     this.#baseMs = Math.min(...this.#samples.slice(-BASE_SAMPLES))

@@ -30,10 +30,11 @@ import {
   violation,
 } from '../wire/message.ts'
 import { Inbox } from './inbox.ts'
-import { defaultLimits, type SessionLimits } from './limits.ts'
+import { defaultLimits, MAX_STREAM_ID, type SessionLimits, tooManyStreams } from './limits.ts'
 import { Outbox } from './outbox.ts'
 import { Ping } from './ping.ts'
 import type { Route, RouteHandler } from './route.ts'
+import type { Answers } from './stall.ts'
 import { Stream, type StreamHost, type StreamSide } from './stream.ts'
 import { GrowthBudget, INITIAL_WINDOW_BYTES, type WindowBudget } from './window.ts'
 
@@ -59,8 +60,6 @@ export interface SessionOptions {
 const PING_INTERVAL_MS = 20_000
 /** Answers to OPENs that the peer has no room for: it opens without acknowledging what it gets. */
 const MAX_UNSENT_BYTES = 1024 * 1024
-/** Stream ids are u32 and never used twice. */
-const MAX_STREAM_ID = 2 ** 32 - 1
 
 export class Session implements StreamHost, RouteHandler {
   readonly clock: Clock
@@ -111,6 +110,15 @@ export class Session implements StreamHost, RouteHandler {
     return this.#outbox.keptBytes
   }
 
+  /** The peer owes an answer to a ping, or to a batch that it has not acknowledged. */
+  look(): Answers {
+    return {
+      awaiting: this.#state === 'live' && (this.#outbox.keptBytes > 0 || this.ping.awaiting),
+      answers: this.#outbox.acknowledged + this.ping.answers,
+      roundTripMs: this.ping.latestMs,
+    }
+  }
+
   /**
    * Opens a stream; it can be written at once, 64 KiB before the acceptor answers. While the session is detached the
    * stream waits for a carrier.
@@ -118,7 +126,7 @@ export class Session implements StreamHost, RouteHandler {
    */
   open(json: object): Stream {
     if (this.#state === 'closed') throw new TunnelError('SESSION_CLOSED', 'the session has ended')
-    if (this.#streams.size >= this.limits.maxStreams) throw this.#tooManyStreams()
+    if (this.#streams.size >= this.limits.maxStreams) throw tooManyStreams(this.limits)
     if (this.#lastStreamId === MAX_STREAM_ID) throw new TunnelError('SESSION_CLOSED', 'stream ids are used up')
     const stream = new Stream(this, ++this.#lastStreamId, 'initiator')
     this.#streams.set(stream.id, stream)
@@ -265,16 +273,12 @@ export class Session implements StreamHost, RouteHandler {
     this.#lastStreamId = id
     if (this.#outbox.gatheredBytes > MAX_UNSENT_BYTES) throw new TunnelError('LIMIT', 'answers are not acknowledged')
     if (this.#streams.size >= this.limits.maxStreams) {
-      const { wire, message } = this.#tooManyStreams()
+      const { wire, message } = tooManyStreams(this.limits)
       return this.frame(FrameType.RESET, id, encodeReset(wire, message))
     }
     const stream = new Stream(this, id, 'acceptor', open.limit)
     this.#streams.set(id, stream)
     this.#options.onOpen?.(stream, open)
-  }
-
-  #tooManyStreams(): TunnelError {
-    return new TunnelError('LIMIT', `${this.limits.maxStreams} connections are open already`)
   }
 
   #leaveRoute(): void {

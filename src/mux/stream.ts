@@ -39,6 +39,8 @@ const COPY_BELOW_BYTES = 4 * 1024
 
 export class Stream extends Duplex implements Sender {
   readonly id: number
+  /** Initiator: the acceptor has reached the service. */
+  opened = false
   readonly #host: StreamHost
   readonly #sendWindow: SendWindow
   readonly #receiveWindow: ReceiveWindow
@@ -117,6 +119,7 @@ export class Stream extends Duplex implements Sender {
 
   receiveOpened(limit: number, port: number): void {
     this.receiveCredit(limit)
+    this.opened = true
     this.emit('opened', port)
   }
 

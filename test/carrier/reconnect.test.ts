@@ -1,15 +1,15 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { backoffMs } from '../../src/carrier/backoff.ts'
-import { reconnect } from '../../src/carrier/reconnect.ts'
+import { Reconnect } from '../../src/carrier/reconnect.ts'
 import { TunnelError } from '../../src/errors.ts'
 import { VirtualClock } from '../support/clock.ts'
 
-test('the first wait is short, later ones double up to ten seconds, and all of it is jitter', () => {
-  const most = [0, 1, 2, 3, 4, 5, 6, 7, 8, 1_000].map(attempt => backoffMs(attempt, 1))
-  assert.deepEqual(most, [250, 200, 400, 800, 1_600, 3_200, 6_400, 10_000, 10_000, 10_000])
+test('the first wait is short, later ones double up to two seconds, after twenty seconds up to ten, and all of it is jitter', () => {
+  const most = [0, 1, 2, 3, 4, 5, 6, 23, 24, 1_000].map(attempt => backoffMs(attempt, 1))
+  assert.deepEqual(most, [250, 200, 400, 800, 1_600, 2_000, 2_000, 2_000, 10_000, 10_000])
   for (const attempt of [0, 5, 1_000]) assert.equal(backoffMs(attempt, 0), 0)
-  assert.equal(backoffMs(7, 0.5), 5_000)
+  assert.equal(backoffMs(7, 0.5), 1_000)
 })
 
 /** Dials that live as long as the list says; `undefined` is a dial that fails. */
@@ -30,7 +30,7 @@ async function lives(livesMs: readonly (number | undefined)[]): Promise<{ waits:
     failures.push(failure?.code ?? 'ended')
   }
   const all = (async () => {
-    for await (const lifeMs of reconnect({ clock, random: () => 1, signal: stop.signal, dial, onRetry })) {
+    for await (const lifeMs of new Reconnect({ clock, random: () => 1, signal: stop.signal, dial, onRetry })) {
       await new Promise<void>(resolve => clock.after(lifeMs, resolve))
     }
   })()
@@ -40,9 +40,9 @@ async function lives(livesMs: readonly (number | undefined)[]): Promise<{ waits:
   return { waits, failures }
 }
 
-test('failures wait longer and longer, and a life of half a minute starts over', async () => {
+test('failures wait longer and longer, and a life of a second starts over', async () => {
   const none = undefined
-  const { waits, failures } = await lives([none, none, none, 29_999, none, 30_000, none, none, 0])
+  const { waits, failures } = await lives([none, none, none, 999, none, 1_000, none, none, 0])
   assert.deepEqual(waits, [250, 200, 400, 800, 1_600, 250, 200, 400])
   assert.deepEqual(
     failures.map(code => code === 'ended'),
@@ -51,7 +51,7 @@ test('failures wait longer and longer, and a life of half a minute starts over',
 })
 
 test('what onRetry throws ends it', async () => {
-  const links = reconnect({
+  const links = new Reconnect({
     clock: new VirtualClock(),
     random: () => 0,
     signal: new AbortController().signal,
@@ -60,16 +60,45 @@ test('what onRetry throws ends it', async () => {
       throw failure ?? new Error('no failure')
     },
   })
-  await assert.rejects(links.next(), { code: 'INTERNAL', message: 'broken' })
+  await assert.rejects(links[Symbol.asyncIterator]().next(), { code: 'INTERNAL', message: 'broken' })
 })
 
 test('an abort during a wait ends it at once', async () => {
   const clock = new VirtualClock()
   const stop = new AbortController()
   const dial = () => Promise.reject(new TunnelError('GATEWAY_UNREACHABLE', ''))
-  const next = reconnect({ clock, random: () => 1, signal: stop.signal, dial }).next()
+  const links = new Reconnect({ clock, random: () => 1, signal: stop.signal, dial })
+  const next = links[Symbol.asyncIterator]().next()
   await clock.advance(10)
   stop.abort()
   assert.deepEqual(await next, { done: true, value: undefined })
+  assert.equal(clock.timers, 0)
+})
+
+test('in a hurry nothing waits: not a wait, not a dial that hangs, and not the successor of what still lives', async () => {
+  const clock = new VirtualClock()
+  const stop = new AbortController()
+  let dials = 0
+  const dial = (signal: AbortSignal) => {
+    dials++
+    if (dials === 1) return Promise.reject(new TunnelError('GATEWAY_UNREACHABLE', ''))
+    if (dials === 3) return Promise.resolve('live')
+    return new Promise<string>((_resolve, reject) => signal.addEventListener('abort', () => reject(new Error('cut'))))
+  }
+  const links = new Reconnect({ clock, random: () => 1, signal: stop.signal, dial })
+  const iterator = links[Symbol.asyncIterator]()
+  const first = iterator.next()
+  await clock.advance(10)
+  links.hurry()
+  await clock.runUntilIdle()
+  assert.equal(dials, 2)
+  links.hurry()
+  assert.deepEqual(await first, { done: false, value: 'live' })
+  links.hurry()
+  const second = iterator.next()
+  await clock.runUntilIdle()
+  assert.equal(dials, 4)
+  stop.abort()
+  assert.deepEqual(await second, { done: true, value: undefined })
   assert.equal(clock.timers, 0)
 })

@@ -20,7 +20,7 @@ export interface Raw {
 
 export class Bench {
   readonly clock = new VirtualClock()
-  readonly gateway = new WorldGateway()
+  readonly gateway = new WorldGateway(this.clock)
 
   raw(role: 'agent' | 'connect', changes: Partial<Principal> = {}): Raw {
     const carriers = memoryLink({ clock: this.clock })

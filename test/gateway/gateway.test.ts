@@ -35,6 +35,7 @@ async function gateway(t: TestContext): Promise<Running> {
     software: 'gateway/test',
     clock: { now: () => clock.now(), after: (ms, task) => clock.after(ms, task), defer: systemClock.defer },
     wallNow: () => running.wallNow,
+    drainTimeoutMs: 0,
     log: nullLog,
   })
   let ended: Promise<void> = Promise.resolve()

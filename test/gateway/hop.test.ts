@@ -8,12 +8,14 @@ import { principal } from '../support/world.ts'
 class TestCarrier implements Carrier {
   bufferedBytes = 0
   readonly heartbeatMs = undefined
+  readonly pongs = 0
   readonly sent: Buffer[] = []
 
   send(message: Buffer): void {
     this.sent.push(message)
   }
 
+  probe(): void {}
   close(): void {}
   terminate(): void {}
   start(): void {}

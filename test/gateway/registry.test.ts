@@ -9,22 +9,57 @@ import { principal } from '../support/world.ts'
 const agent = (subject = 'agent-of-home'): Hop =>
   new Hop(memoryLink({ clock: new VirtualClock() }).a, principal('agent', { subject }))
 
+function instance(name: string): Hop {
+  return Object.assign(agent(), { instance: name })
+}
+
 test('an agent is found by its name until it is gone', () => {
   const registry = new Registry()
   const hop = agent()
-  assert.equal(registry.register('home', hop), undefined)
+  assert.deepEqual(registry.register('home', hop), { replaced: undefined, superseded: undefined })
   assert.equal(registry.find('home'), hop)
   registry.unregister('home', hop)
   assert.deepEqual([registry.find('home'), registry.size], [undefined, 0])
 })
 
-test('the same subject replaces its old carrier, whose late end then changes nothing', () => {
+test('a process replaces its own old carrier, whose late end then changes nothing', () => {
   const registry = new Registry()
   const [old, current] = [agent(), agent()]
   registry.register('home', old)
-  assert.equal(registry.register('home', current), old)
+  assert.deepEqual(registry.register('home', current), { replaced: old, superseded: undefined })
   registry.unregister('home', old)
   assert.equal(registry.find('home'), current)
+})
+
+test('of several processes the newest gets the new sessions, and each is found for its own', () => {
+  const registry = new Registry()
+  const [first, second] = [instance('a'), instance('b')]
+  registry.register('home', first)
+  assert.deepEqual(registry.register('home', second), { replaced: undefined, superseded: first })
+  assert.deepEqual(
+    [registry.find('home'), registry.find('home', 'a'), registry.find('home', 'b'), registry.find('home', 'c')],
+    [second, first, second, undefined],
+  )
+  registry.unregister('home', second)
+  assert.equal(registry.find('home'), first, 'the older one takes over again')
+})
+
+test('a process that drains is found for its own sessions only, and supersedes nobody', () => {
+  const registry = new Registry()
+  const [first, second] = [instance('a'), instance('b')]
+  registry.register('home', first)
+  second.draining = true
+  assert.equal(registry.register('home', second).superseded, undefined)
+  assert.deepEqual([registry.find('home'), registry.find('home', 'b')], [first, second])
+  first.draining = true
+  assert.deepEqual([registry.find('home'), registry.visibleTo(principal('connect'))], [undefined, []])
+})
+
+test('there are not more than sixteen processes of one name', () => {
+  const registry = new Registry()
+  for (let index = 0; index < 16; index++) registry.register('home', instance(`${index}`))
+  assert.throws(() => registry.register('home', instance('one more')), { code: 'LIMIT' })
+  registry.register('home', instance('3'))
 })
 
 test('another subject does not get the name, until it is free', () => {

@@ -1,13 +1,13 @@
 /** One end of a simulated connection: writes its content in odd pieces, reads the other's in odd ways, checks every byte. */
 import assert from 'node:assert/strict'
+import type { Duplex } from 'node:stream'
 import type { Clock } from '../../src/clock.ts'
 import { asTunnelError, type TunnelError } from '../../src/errors.ts'
-import type { Stream } from '../../src/mux/stream.ts'
 import { Content, type Random } from './random.ts'
 
 export interface PartyOptions {
   readonly name: string
-  readonly stream: Stream
+  readonly stream: Duplex & { readonly windowBytes?: number }
   readonly clock: Clock
   readonly random: Random
   /** Writes and reads without pauses. */
@@ -56,10 +56,10 @@ export class Party {
     return this.closed && this.error === undefined && this.ends === 1 && this.received === this.#options.receives.bytes
   }
 
-  /** What waits unread never exceeds a window that was granted. */
+  /** What waits unread at a stream never exceeds a window that was granted. */
   check(): void {
     const { name, stream, fail } = this.#options
-    this.#largestWindow = Math.max(this.#largestWindow, stream.windowBytes)
+    this.#largestWindow = Math.max(this.#largestWindow, stream.windowBytes ?? Number.POSITIVE_INFINITY)
     if (stream.readableLength > this.#largestWindow) fail(`${name}: ${stream.readableLength} bytes wait unread`)
   }
 

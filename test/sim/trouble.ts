@@ -1,66 +1,105 @@
 /** What breaks in a simulated world, and when. */
-import { principal } from '../support/world.ts'
-import type { Ends } from './ends.ts'
+import type { MemoryLink } from '../../src/carrier/memory.ts'
+import type { SimAgent, SimClient } from './ends.ts'
+import type { Network } from './network.ts'
 import type { Random } from './random.ts'
 
 export const FAULTS_UNTIL_MS = 6_000
-/** Carriers in memory have no heartbeat: a black hole is noticed after this long. */
+/** Carriers in memory have no heartbeat: the gateway notices a black hole after this long. */
 export const HEARTBEAT_DEAD_MS = 40_000
 
-type Trouble = (ends: Ends, random: Random) => void
-
-const oneOf = ({ client, agent }: Ends, random: Random) => (random.chance(0.5) ? client : agent)
-
-const cut: Trouble = (ends, random) => {
-  ends.note('cut')
-  oneOf(ends, random)?.carriers.cut()
+export interface Scene {
+  readonly clients: readonly SimClient[]
+  /** Those that run; the newest last. */
+  readonly agents: readonly SimAgent[]
+  readonly network: Network
+  readonly after: (ms: number, task: () => void) => void
+  readonly note: (what: string) => void
+  /** Another process of the agent's name. */
+  readonly startAgent: () => void
 }
 
-const freeze: Trouble = (ends, random) => {
-  ends.note('freeze')
-  const carriers = oneOf(ends, random)?.carriers
-  carriers?.freeze()
-  ends.world.clock.after(random.below(random.pick([200, 2_000, 15_000])), () => carriers?.thaw())
-}
+type Trouble = (scene: Scene, random: Random) => void
 
-const blackhole: Trouble = (ends, random) => {
-  ends.note('black hole')
-  const carriers = oneOf(ends, random)?.carriers
-  carriers?.blackhole()
-  ends.world.clock.after(HEARTBEAT_DEAD_MS, () => carriers?.cut())
-}
+const anyEnd = ({ clients, agents }: Scene, random: Random) => random.pick([...clients, ...agents, ...agents.slice(-1)])
 
-const killGateway: Trouble = ends => {
-  ends.note('gateway killed')
-  ends.world.killGateway()
-}
-
-/** The agent dials again while its old carrier lives: the newer one takes its place. */
-const registerAgain: Trouble = ends => {
-  ends.note('agent registers again')
-  void ends.world.dialAgent().then(
-    path => ends.endOf(path),
-    () => {},
-  )
-}
-
-/** The client attaches over a second carrier while the first one lives. */
-const handOver: Trouble = (ends, random) => {
-  ends.note('hand over')
-  const attach = async () => {
-    const { link, carriers } = await ends.world.dial(principal('connect'))
-    ends.world.clock.after(random.below(HEARTBEAT_DEAD_MS), () => carriers.cut())
-    await ends.initiator.attach(link)
+const broken =
+  (what: string, breakIt: (carriers: MemoryLink, scene: Scene, random: Random) => void): Trouble =>
+  (scene, random) => {
+    const end = anyEnd(scene, random)
+    scene.note(`${what} of ${end.name}`)
+    if (end.carriers !== undefined) breakIt(end.carriers, scene, random)
   }
-  attach().catch(() => {})
+
+const cut = broken('cut', carriers => carriers.cut())
+
+const freeze = broken('freeze', (carriers, { after }, random) => {
+  carriers.freeze()
+  after(random.below(random.pick([200, 2_000, 15_000])), () => carriers.thaw())
+})
+
+const blackhole = broken('black hole', (carriers, { after }, random) => {
+  const half = random.below(3)
+  if (half === 0) carriers.a.swallow()
+  else if (half === 1) carriers.b.swallow()
+  else carriers.blackhole()
+  after(HEARTBEAT_DEAD_MS, () => carriers.cut())
+})
+
+function swallow({ carriers }: SimAgent | SimClient, { after }: Scene): void {
+  carriers?.blackhole()
+  after(HEARTBEAT_DEAD_MS, () => carriers?.cut())
 }
 
-const troubles = [cut, cut, freeze, freeze, blackhole, killGateway, registerAgain, handOver, handOver, handOver]
+const sleep: Trouble = (scene, random) => {
+  const end = anyEnd(scene, random)
+  scene.note(`sleep of ${end.name}`)
+  end.sleep(5_001 + random.below(3_600_000))
+  if (random.chance(0.5)) swallow(end, scene)
+}
 
-export function planTrouble(ends: Ends, random: Random): void {
+const killGateway: Trouble = ({ network, note }, random) => {
+  note('gateway killed')
+  network.kill(random.pick([0, 0, 300, 2_000]))
+}
+
+const drainGateway: Trouble = ({ network, note }) => {
+  note('gateway drains')
+  network.drain()
+}
+
+const move: Trouble = ({ clients, note }, random) => {
+  note('asked to move')
+  random.pick(clients).move(random.pick(['asked', 'schedule']))
+}
+
+/** These lose sessions, and every stream of theirs is told so. */
+const killAgent: Trouble = ({ agents, note, startAgent, after }, random) => {
+  note('agent killed')
+  agents.at(-1)?.kill()
+  after(random.below(1_000), startAgent)
+}
+
+const drainAgent: Trouble = ({ agents, note, startAgent, after }, random) => {
+  note('agent drains')
+  agents.at(-1)?.stop()
+  after(random.below(1_000), startAgent)
+}
+
+const rival: Trouble = ({ note, startAgent }) => {
+  note('another agent of the name')
+  startAgent()
+}
+
+const harmless = [cut, cut, freeze, freeze, blackhole, sleep, killGateway, killGateway, drainGateway, move, move]
+const harmful = [killAgent, drainAgent, rival]
+
+/** @param lossy with agents that end, and others of their name */
+export function planTrouble(scene: Scene, random: Random, lossy: boolean): void {
   const count = random.below(13)
   for (let index = 0; index < count; index++) {
-    const trouble = random.pick(troubles)
-    ends.world.clock.after(random.below(FAULTS_UNTIL_MS), () => trouble(ends, random))
+    const trouble = random.pick(lossy ? [...harmless, ...harmful] : harmless)
+    scene.after(random.below(FAULTS_UNTIL_MS), () => trouble(scene, random))
   }
+  if (lossy) scene.after(random.below(FAULTS_UNTIL_MS), () => random.pick(harmful)(scene, random))
 }

@@ -4,19 +4,21 @@
  */
 import { createHash } from 'node:crypto'
 import { type MemoryCarrier, type MemoryLink, memoryLink } from '../../src/carrier/memory.ts'
-import { asTunnelError } from '../../src/errors.ts'
-import { Hop } from '../../src/gateway/hop.ts'
+import type { Clock } from '../../src/clock.ts'
+import type { Hop } from '../../src/gateway/hop.ts'
 import type { Principal } from '../../src/gateway/principal.ts'
-import { Relay } from '../../src/gateway/relay.ts'
+import { Reception } from '../../src/gateway/reception.ts'
+import type { Relay } from '../../src/gateway/relay.ts'
 import { Acceptor, type AcceptorOptions } from '../../src/mux/acceptor.ts'
 import { Initiator, type InitiatorOptions } from '../../src/mux/initiator.ts'
 import { Link } from '../../src/mux/link.ts'
 import { parsePattern } from '../../src/net/pattern.ts'
 import type { Target } from '../../src/net/target.ts'
-import { Kind, kindOf } from '../../src/wire/message.ts'
+import { nullLog } from '../../src/observe/log.ts'
 import { VirtualClock } from './clock.ts'
 
 export const AGENT = 'home'
+export const INSTANCE = 'instance-of-home'
 
 export const target: Target = { service: 'api', namespace: 'prod', port: 8080, protocol: 'tcp' }
 
@@ -32,36 +34,33 @@ export function principal(role: 'agent' | 'connect', changes: Partial<Principal>
   }
 }
 
-/** What a gateway is between the door and the relay. */
+/** A gateway without its door. */
 export class WorldGateway {
   readonly opened: string[] = []
-  overloads = 0
   readonly hops: Hop[] = []
-  readonly relay = new Relay({
-    opened: (_hop, { service }, allowed) => this.opened.push(`${service} ${allowed ? 'allowed' : 'denied'}`),
-    attached: () => {},
-    overloaded: () => this.overloads++,
-  })
+  readonly reception: Reception
+
+  constructor(clock: Clock) {
+    const note = (event: string, fields?: object) => {
+      const [, verdict] = /^open (\w+)$/.exec(event) ?? []
+      if (verdict === undefined || fields === undefined || !('target' in fields)) return
+      this.opened.push(`${String(fields.target).split('/')[0]} ${verdict}`)
+    }
+    const log = { ...nullLog, debug: note, warn: note }
+    this.reception = new Reception({ software: 'test', clock, wallNow: () => clock.now(), log })
+  }
+
+  get relay(): Relay {
+    return this.reception.relay
+  }
+
+  get overloads(): number {
+    return this.reception.totals.overloads
+  }
 
   accept(carrier: MemoryCarrier, who: Principal): Hop {
-    const hop = new Hop(carrier, who)
+    const hop = this.reception.greet(carrier, who)
     this.hops.push(hop)
-    let greeted = false
-    carrier.start({
-      message: message => {
-        if (greeted) return this.relay.message(hop, message)
-        greeted = true
-        try {
-          if (kindOf(message) !== Kind.HELLO) throw new Error('no HELLO')
-          this.relay.add(hop, { software: 'test' })
-        } catch (thrown) {
-          const error = asTunnelError(thrown)
-          carrier.close(error.close, error.message)
-        }
-      },
-      drain: () => hop.drain(),
-      closed: () => this.relay.remove(hop),
-    })
     return hop
   }
 
@@ -87,16 +86,18 @@ export interface WorldOptions {
 export class World {
   readonly clock = new VirtualClock()
   readonly acceptor: Acceptor
-  gateway = new WorldGateway()
+  gateway: WorldGateway
   readonly #latencyMs: number
   #carriers: MemoryLink[] = []
   #randomCalls = 0
 
   constructor(options: WorldOptions = {}) {
     this.#latencyMs = options.latencyMs ?? 0
+    this.gateway = new WorldGateway(this.clock)
     this.acceptor = new Acceptor({
       clock: this.clock,
       agent: AGENT,
+      instance: INSTANCE,
       onOpen: stream => stream.accept(8080),
       ...options.acceptor,
     })
@@ -135,7 +136,7 @@ export class World {
     const carriers = memoryLink({ clock: this.clock, latencyMs: this.#latencyMs })
     this.#carriers.push(carriers)
     const hop = this.gateway.accept(carriers.b, who)
-    const hello = { role: who.role, software: 'test' }
+    const hello = { role: who.role, software: 'test', ...(who.role === 'agent' && { instance: INSTANCE }) }
     const link = await Link.greet(carriers.a, { clock: this.clock, hello, ...(onAttach && { onAttach }) })
     return { link, hop, carriers }
   }
@@ -153,7 +154,7 @@ export class World {
   killGateway(): void {
     const carriers = this.#carriers
     this.#carriers = []
-    this.gateway = new WorldGateway()
+    this.gateway = new WorldGateway(this.clock)
     for (const each of carriers) each.cut()
   }
 

@@ -17,6 +17,7 @@ const gateway = new Gateway({
   software: 'tunnelctl/test',
   clock: systemClock,
   wallNow: Date.now,
+  drainTimeoutMs: 0,
   log: nullLog,
 })
 const stop = new AbortController()

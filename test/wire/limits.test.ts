@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { defaultHeartbeat, websocketOptions } from '../../src/carrier/websocket.ts'
 import { MAX_QUEUE_BYTES } from '../../src/gateway/hop.ts'
+import { defaultDetachedLimits } from '../../src/mux/detached.ts'
 import { defaultLimits } from '../../src/mux/limits.ts'
 import { KEY_BYTES } from '../../src/mux/proof.ts'
 import { EARLY_DATA_BYTES, INITIAL_WINDOW_BYTES, MAX_WINDOW_BYTES } from '../../src/mux/window.ts'
@@ -41,13 +42,18 @@ const limits: Readonly<Record<string, number>> = {
   'frames that wait for an acknowledgement when OPEN comes': constant('mux/session.ts', 'MAX_UNSENT_BYTES'),
   'sessions over one connect carrier': constant('gateway/relay.ts', 'MAX_LEGS_PER_CLIENT'),
   'bytes that wait for the carrier when ATTACH comes': constant('gateway/relay.ts', 'MAX_UNREAD_BYTES'),
+  "processes of one agent's name": constant('gateway/registry.ts', 'MAX_INSTANCES'),
   'sessions of an agent': constant('mux/acceptor.ts', 'MAX_SESSIONS'),
-  'life of a session without a carrier': constant('mux/acceptor.ts', 'DETACHED_TTL_MS'),
+  'life of a session without a carrier': defaultDetachedLimits.ttlMs,
+  'what an agent holds for sessions without a carrier': defaultDetachedLimits.budgetBytes,
+  "an agent's process that is away while another is there": constant('mux/initiator.ts', 'INSTANCE_AWAY_MS'),
+  'without an answer, at least': constant('mux/stall.ts', 'LEAST_MS'),
+  'a jump of the time of day': constant('carrier/wake.ts', 'JUMP_MS'),
   'queue of a route at the gateway, bytes': MAX_QUEUE_BYTES,
   'queue of a route at the gateway, messages': constant('gateway/hop.ts', 'MAX_QUEUE_MESSAGES'),
   'HTTP headers': constant('gateway/gateway.ts', 'HEADERS_TIMEOUT_MS'),
   'answer to the upgrade': constant('carrier/dial.ts', 'TIMEOUT_MS'),
-  HELLO: constant('gateway/gateway.ts', 'HELLO_TIMEOUT_MS'),
+  HELLO: constant('gateway/reception.ts', 'HELLO_TIMEOUT_MS'),
   WELCOME: constant('mux/link.ts', 'GREETING_TIMEOUT_MS'),
   'answer to ATTACH': constant('mux/initiator.ts', 'ATTACH_TIMEOUT_MS'),
   'between heartbeats': defaultHeartbeat.intervalMs,
@@ -56,7 +62,7 @@ const limits: Readonly<Record<string, number>> = {
   'between WebSocket pings after that': constant('carrier/websocket.ts', 'MIN_PING_GAP_MS'),
   'between PINGs': constant('mux/session.ts', 'PING_INTERVAL_MS'),
   'closing handshake': websocketOptions.closeTimeout,
-  'expiry of a token, grace': constant('gateway/gateway.ts', 'EXPIRY_GRACE_MS'),
+  'expiry of a token, grace': constant('gateway/reception.ts', 'EXPIRY_GRACE_MS'),
   'a token': tokenLimits.bytes,
 }
 

@@ -6,14 +6,15 @@ import assert from 'node:assert/strict'
 import type { Carrier } from '../../src/carrier/carrier.ts'
 import { type MemoryLink, memoryLink } from '../../src/carrier/memory.ts'
 import { TunnelError } from '../../src/errors.ts'
-import { Hop } from '../../src/gateway/hop.ts'
+import type { Hop } from '../../src/gateway/hop.ts'
 import type { Principal } from '../../src/gateway/principal.ts'
-import { Relay } from '../../src/gateway/relay.ts'
+import { Reception } from '../../src/gateway/reception.ts'
 import { Acceptor } from '../../src/mux/acceptor.ts'
 import { Initiator } from '../../src/mux/initiator.ts'
 import { Link } from '../../src/mux/link.ts'
 import type { Stream } from '../../src/mux/stream.ts'
 import { parsePattern } from '../../src/net/pattern.ts'
+import { nullLog } from '../../src/observe/log.ts'
 import { Verdict } from '../../src/wire/frame.ts'
 import { HOP_ROUTE, routeOf } from '../../src/wire/message.ts'
 import { VirtualClock } from '../support/clock.ts'
@@ -34,17 +35,20 @@ const alice: Principal = {
   expiresAt: Number.MAX_SAFE_INTEGER,
   tokenId: 'a',
 }
+/** What the agent's process calls itself. */
+const INSTANCE = '9f2c41d07be35a18'
 const home: Principal = { ...alice, role: 'agent', subject: 'cluster', allow: [], tokenId: 'b' }
 
 /** Every message in the order in which it was sent; what the gateway only passes on is listed once. */
 export async function playSession(key: Buffer, sessionId: Buffer): Promise<Step[]> {
   const clock = new VirtualClock()
   const steps: Step[] = []
-  const relay = new Relay({ opened() {}, attached() {}, overloaded() {} })
+  const reception = new Reception({ software, clock, wallNow: () => 0, log: nullLog })
   const served: Stream[] = []
   const acceptor = new Acceptor({
     clock,
     agent: 'home',
+    instance: INSTANCE,
     onOpen(stream, open) {
       served.push(stream)
       if (open.verdict !== Verdict.ALLOWED)
@@ -62,20 +66,10 @@ export async function playSession(key: Buffer, sessionId: Buffer): Promise<Step[
       const passedOn = steps.some(step => step.message.subarray(4).equals(message.subarray(4)))
       if (routeOf(message) === HOP_ROUTE || !passedOn) steps.push({ from: 'gateway', to: role, message })
     })
-    const hop = new Hop(far, principal)
-    let greeted = false
-    far.start({
-      message(message) {
-        if (greeted) return relay.message(hop, message)
-        greeted = true
-        relay.add(hop, role === 'connect' ? { software, agents: relay.registry.visibleTo(principal) } : { software })
-      },
-      drain: () => hop.drain(),
-      closed: () => relay.remove(hop),
-    })
+    const hop = reception.greet(far, principal)
     const greeting = Link.greet(near, {
       clock,
-      hello: { role, software },
+      hello: { role, software, ...(role === 'agent' && { instance: INSTANCE }) },
       onAttach: (link, route, message) => acceptor.attach(link, route, message),
     })
     await clock.runUntilIdle()
@@ -125,6 +119,8 @@ function recorded(carrier: Carrier, sent: (message: Buffer) => void): Carrier {
       return carrier.bufferedBytes
     },
     heartbeatMs: undefined,
+    pongs: 0,
+    probe() {},
     send(message) {
       sent(Buffer.from(message))
       carrier.send(message)

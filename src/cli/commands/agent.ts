@@ -1,4 +1,5 @@
 /** `tunnelctl agent`: flags to options. */
+import { randomBytes } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { Command } from 'commander'
 import { Agent } from '../../agent/agent.ts'
@@ -14,7 +15,18 @@ import { serveAdmin } from '../../observe/admin.ts'
 import { inspectToken } from '../../token/token.ts'
 import type { Io } from '../io.ts'
 import { type LogFlags, loggerFrom, logOptions } from '../logging.ts'
-import { type GatewayFlags, gatewayDialler, gatewayOptions, option, repeated, timerFlag } from '../options.ts'
+import {
+  drainTimeoutOption,
+  type GatewayFlags,
+  gatewayDialler,
+  gatewayOptions,
+  mebibytes,
+  option,
+  redialFrom,
+  redialOption,
+  repeated,
+  timerFlag,
+} from '../options.ts'
 import { shutdownOnSignals } from '../signals.ts'
 import { software } from '../version.ts'
 
@@ -25,6 +37,10 @@ interface Flags extends GatewayFlags, LogFlags {
   readonly clusterDomain?: string
   readonly dnsServer?: readonly string[]
   readonly dialTimeout: string
+  readonly redialEvery?: string
+  readonly drainTimeout: string
+  readonly detachedTtl: string
+  readonly detachedMemory: string
   readonly healthListen?: string
 }
 
@@ -53,6 +69,12 @@ export function agentCommand(io: Io): Command {
     )
     .addOption(repeated('--dns-server <address...>', "name servers to ask in place of the system's: HOST or HOST:PORT"))
     .addOption(option('--dial-timeout <duration>', 'how long reaching a service may take').default('10s'))
+    .addOption(redialOption())
+    .addOption(drainTimeoutOption('how long, after SIGTERM, open connections may take to end'))
+    .addOption(option('--detached-ttl <duration>', 'how long sessions whose client is away are kept').default('10m'))
+    .addOption(
+      option('--detached-memory <MiB>', 'what those sessions may hold together; the oldest give way').default('256'),
+    )
     .addOption(option('--health-listen <host:port>', 'serve /healthz, /readyz and /metrics here'))
   for (const each of logOptions()) command.addOption(each)
   return command.addHelpText('after', examples).action(async (flags: Flags) => await run(flags, io))
@@ -68,20 +90,32 @@ async function run(flags: Flags, io: Io): Promise<void> {
     clusterDomain: flags.clusterDomain ?? (await systemClusterDomain()),
     servers: flags.dnsServer ?? [],
   })
+  const redial = redialFrom(flags)
+  const drainTimeoutMs = timerFlag('--drain-timeout', flags.drainTimeout, 0)
+  const detached = {
+    ttlMs: timerFlag('--detached-ttl', flags.detachedTtl, 0),
+    budgetBytes: mebibytes('--detached-memory', flags.detachedMemory),
+  }
   const dialTimeoutMs = timerFlag('--dial-timeout', flags.dialTimeout)
   const healthListen = flags.healthListen === undefined ? undefined : parseHostPort(flags.healthListen)
   const gateway = await gatewayDialler(flags, 'agent', io)
   const log = loggerFrom(flags, io)
+  const shutdown = shutdownOnSignals()
   const agent = new Agent({
     name: agentNameIn(gateway.token),
     software,
     dialGateway: gateway.dial,
     dialer: new Dialer({ catalogue, resolver, policy, dialTimeoutMs }),
+    instance: randomBytes(8).toString('hex'),
     clock: systemClock,
+    wallNow: Date.now,
     random: Math.random,
     log,
+    ...redial,
+    drainTimeoutMs,
+    endNow: shutdown.endNow,
+    detached,
   })
-  const shutdown = shutdownOnSignals()
   try {
     if (healthListen !== undefined) {
       const notReady = () => (agent.registered ? undefined : 'not registered at the gateway')

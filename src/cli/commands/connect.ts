@@ -8,7 +8,15 @@ import { isAgentName } from '../../net/claims.ts'
 import { quote } from '../../net/quote.ts'
 import { type Forward, parseForward } from '../../net/target.ts'
 import type { Io } from '../io.ts'
-import { type GatewayFlags, gatewayDialler, gatewayOptions, option, timerFlag } from '../options.ts'
+import {
+  type GatewayFlags,
+  gatewayDialler,
+  gatewayOptions,
+  option,
+  redialFrom,
+  redialOption,
+  timerFlag,
+} from '../options.ts'
 import { type ConnectOutput, createOutput } from '../output/sink.ts'
 import { shutdownOnSignals } from '../signals.ts'
 import { unblockedStdout } from '../standard-output.ts'
@@ -22,6 +30,8 @@ interface Flags extends GatewayFlags {
   readonly output: 'text' | 'json'
   readonly statsInterval: string
   readonly pingInterval?: string
+  readonly holdTimeout: string
+  readonly redialEvery?: string
   readonly quiet?: boolean
 }
 
@@ -45,7 +55,6 @@ With TUNNELCTL_GATEWAY and TUNNELCTL_TOKEN_FILE set:
 const WATCHED_PING = '5s'
 const UNWATCHED_PING = '20s'
 const LEAST_PING_MS = 100
-const HOLD_MS = 30_000
 
 export function connectCommand(io: Io): Command {
   const command = new Command('connect')
@@ -64,6 +73,10 @@ export function connectCommand(io: Io): Command {
     )
     .addOption(option('--stats-interval <duration>', 'how often json has a stats event; 0: never').default('1s'))
     .addOption(option('--ping-interval <duration>', 'how often to ping; default: 5s while it is shown, else 20s'))
+    .addOption(
+      option('--hold-timeout <duration>', 'how long new connections wait while the tunnel is away').default('30s'),
+    )
+    .addOption(redialOption())
     .addOption(option('-q, --quiet', 'print failures only'))
     .addHelpText('after', examples)
     .action(async (targets: string[], flags: Flags) => await run(targets, flags, io))
@@ -89,6 +102,8 @@ async function run(targets: readonly string[], flags: Flags, io: Io): Promise<vo
   const statsIntervalMs = timerFlag('--stats-interval', flags.statsInterval, 0)
   const defaultPing = json || io.stderr.isTTY ? WATCHED_PING : UNWATCHED_PING
   const pingIntervalMs = timerFlag('--ping-interval', flags.pingInterval ?? defaultPing, LEAST_PING_MS)
+  const holdMs = timerFlag('--hold-timeout', flags.holdTimeout, 0)
+  const redial = redialFrom(flags)
   const gateway = await gatewayDialler(flags, 'connect', io)
   const gatewayName = gateway.url.href.replace(/\/$/, '')
   let connect: Connect | undefined
@@ -105,10 +120,12 @@ async function run(targets: readonly string[], flags: Flags, io: Io): Promise<vo
     software,
     dialGateway: gateway.dial,
     clock: systemClock,
+    wallNow: Date.now,
     random: Math.random,
     randomBytes,
     pingIntervalMs,
-    holdMs: HOLD_MS,
+    holdMs,
+    ...redial,
     ...(json && statsIntervalMs > 0 && { statsIntervalMs }),
   })
   output.connecting(gatewayName)
@@ -122,7 +139,7 @@ async function runForwards(
   output: ConnectOutput,
   json: boolean,
 ): Promise<void> {
-  const shutdown = shutdownOnSignals()
+  const shutdown = shutdownOnSignals(() => connect.redial())
   try {
     await connect.forward(forwards, shutdown.signal)
   } catch (thrown) {

@@ -10,7 +10,7 @@ import { parseHostPort } from '../../net/listen.ts'
 import { createDevIdentity, devLines, requireLoopback } from '../dev.ts'
 import type { Io } from '../io.ts'
 import { type LogFlags, loggerFrom, logOptions } from '../logging.ts'
-import { option, repeated } from '../options.ts'
+import { drainTimeoutOption, option, repeated, timerFlag } from '../options.ts'
 import { shutdownOnSignals } from '../signals.ts'
 import { software } from '../version.ts'
 
@@ -20,6 +20,7 @@ interface Flags extends LogFlags {
   readonly verifyKey?: readonly string[]
   readonly tlsCert?: string
   readonly tlsKey?: string
+  readonly drainTimeout: string
   readonly dev?: boolean
 }
 
@@ -39,6 +40,7 @@ export function gatewayCommand(io: Io): Command {
     .addOption(repeated('--verify-key <file...>', 'public key to check tokens with: the FILE.pub of token keygen'))
     .addOption(option('--tls-cert <file>', 'PEM certificate chain; without it, put a proxy that ends TLS in front'))
     .addOption(option('--tls-key <file>', 'PEM private key of the certificate'))
+    .addOption(drainTimeoutOption('how long, after SIGTERM, carriers may take to move elsewhere'))
     .addOption(new Option('--dev', 'to try it on this machine: makes keys and tokens, and prints what to paste'))
   for (const each of logOptions()) command.addOption(each)
   return command.addHelpText('after', examples).action(async (flags: Flags) => await run(flags, io))
@@ -54,7 +56,9 @@ async function run(flags: Flags, io: Io): Promise<void> {
       hint: 'give --verify-key FILE.pub (tunnelctl token keygen makes one), or try --dev',
     })
   }
+  const drainTimeoutMs = timerFlag('--drain-timeout', flags.drainTimeout, 0)
   const tls = await tlsFrom(flags)
+  const shutdown = shutdownOnSignals()
   const options: GatewayOptions = {
     listen,
     ...(flags.adminListen !== undefined && { adminListen: parseHostPort(flags.adminListen) }),
@@ -64,8 +68,9 @@ async function run(flags: Flags, io: Io): Promise<void> {
     clock: systemClock,
     wallNow: Date.now,
     log: loggerFrom(flags, io),
+    drainTimeoutMs,
+    endNow: shutdown.endNow,
   }
-  const shutdown = shutdownOnSignals()
   try {
     await new Gateway(options).run(shutdown.signal, ({ url }) => {
       if (dev) io.stdout.write(devLines(url, dev))

@@ -65,6 +65,7 @@ export async function withForwards<T>(
     software,
     dialGateway: dial,
     clock: systemClock,
+    wallNow: Date.now,
     random: Math.random,
     randomBytes,
     pingIntervalMs: PING_MS,

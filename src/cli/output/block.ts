@@ -46,6 +46,8 @@ function stateOf({ state, ping }: ConnectSnapshot): { words: string; style: Styl
       return { words: 'connecting', style: 'warn' }
     case 'connected':
       return { words: ping.nowMs === undefined ? 'connected' : `connected ${formatMs(ping.nowMs)}`, style: 'good' }
+    case 'silent':
+      return { words: `no answer for ${formatElapsed(Math.max(1000, state.forMs))}`, style: 'warn' }
     case 'resuming': {
       const held = state.streamsHeld === 0 ? '' : `, ${formatCount(state.streamsHeld, 'stream')} held`
       return { words: `resuming ${formatElapsed(Math.max(1000, state.forMs))}${held}`, style: 'warn' }

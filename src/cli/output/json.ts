@@ -15,6 +15,7 @@ const fields: { readonly [Name in EventName]: readonly Exclude<keyof EventOf<Nam
   stats: ['bytesUp', 'bytesDown', 'streamsOpen', 'streamsTotal', 'pingMs'],
   disconnected: ['reason'],
   resumed: ['gapMs'],
+  moved: ['reason'],
   error: ['code', 'message', 'hint', 'stream', 'target'],
 }
 

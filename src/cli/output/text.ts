@@ -4,6 +4,7 @@
  */
 import type { ChalkInstance } from 'chalk'
 import type { ConnectEvent } from '../../connect/events.ts'
+import type { MoveReason } from '../../mux/links.ts'
 import { escapeText } from '../../observe/escape.ts'
 import type { Io, Output } from '../io.ts'
 import type { ConnectOutput } from './sink.ts'
@@ -35,9 +36,19 @@ export function lineOf(event: ConnectEvent, paint: ChalkInstance, quiet = false)
       return { stream: 'stderr', text: paint.yellow(`disconnected: ${escapeText(event.reason, maxMessage)}`) }
     case 'resumed':
       return { stream: 'stderr', text: paint.green(`resumed after ${formatMs(event.gapMs)}`) }
+    case 'moved':
+      return { stream: 'stderr', text: paint.dim(`moved to another carrier, ${moveReasons[event.reason]}`) }
     default:
       return undefined
   }
+}
+
+const moveReasons: Record<MoveReason, string> = {
+  asked: 'as SIGHUP asked',
+  schedule: 'as --redial-every asked',
+  drain: 'for the gateway is shutting down',
+  sleep: 'for this machine was asleep',
+  stall: 'for the one before did not answer',
 }
 
 /** `tunnelctl: REFUSED db/prod:5432: connection refused (check that the service is running)`, on one line. */

@@ -1,0 +1,186 @@
+/**
+ * The gateway between its door and its relay: greets each authenticated carrier, hands it to the relay, and sees it off - when
+ * its token has expired, and when the gateway drains. It knows carriers, and not where they come from.
+ */
+import type { Carrier } from '../carrier/carrier.ts'
+import { type Clock, delay } from '../clock.ts'
+import { asTunnelError, TunnelError } from '../errors.ts'
+import { formatTarget } from '../net/target.ts'
+import type { Log } from '../observe/log.ts'
+import { checkHeader, decodeJson, encodeJson, HOP_ROUTE, Kind, kindOf, routeOf, violation } from '../wire/message.ts'
+import { Hop } from './hop.ts'
+import type { GatewayTotals } from './metrics.ts'
+import type { Principal } from './principal.ts'
+import { Relay } from './relay.ts'
+
+export interface ReceptionOptions {
+  /** Told to the ends in WELCOME, for their logs and terminals. */
+  readonly software: string
+  readonly clock: Clock
+  /** Milliseconds since 1970, for the expiry of tokens. */
+  readonly wallNow: () => number
+  readonly log: Log
+}
+
+const HELLO_TIMEOUT_MS = 10_000
+const MAX_AGENTS_TOLD = 64
+/** A token may be this much over its time before its carrier is ended: clocks differ. */
+const EXPIRY_GRACE_MS = 60_000
+/** An agent's own name for its process. */
+const INSTANCE = /^[\w-]{1,64}$/
+/** Ends are asked to leave one after another, at this distance, within these shares of the time there is; agents first. */
+const LEAVE_GAP_MS = 20
+const AGENTS_SHARE = 0.2
+const CLIENTS_SHARE = 0.6
+/** After the last agent was asked, so that clients find it where they go. */
+const AGENTS_AHEAD_MS = 500
+const DRAIN_LOOK_MS = 50
+
+export class Reception {
+  readonly relay: Relay
+  readonly totals: GatewayTotals = {
+    receivedBytes: 0,
+    sentBytes: 0,
+    opensAllowed: 0,
+    opensDenied: 0,
+    refused: 0,
+    overloads: 0,
+  }
+  readonly #options: ReceptionOptions
+  readonly #log: Log
+  /** Carriers that have not said HELLO yet; the relay does not know them. */
+  readonly #arriving = new Set<Carrier>()
+
+  constructor(options: ReceptionOptions) {
+    this.#options = options
+    this.#log = options.log
+    this.relay = new Relay({
+      opened: (hop, target, allowed, rule) => {
+        if (allowed) this.totals.opensAllowed++
+        else this.totals.opensDenied++
+        const fields = { subject: hop.principal.subject, target: formatTarget(target), rule: rule ?? 'none' }
+        if (allowed) this.#log.debug('open allowed', fields)
+        else this.#log.warn('open denied', fields)
+      },
+      attached: (hop, agent) => this.#log.info('attached', { subject: hop.principal.subject, agent }),
+      superseded: (hop, by) => this.#log.warn('superseded', { ...identity(hop), by }),
+      overloaded: hop => {
+        this.totals.overloads++
+        this.#log.warn('route overloaded', { subject: hop.principal.subject })
+      },
+    })
+  }
+
+  /** Carriers that are here. */
+  get carriers(): number {
+    return this.#arriving.size + this.relay.hops.size
+  }
+
+  /** Waits for HELLO on `carrier`, which was authenticated as `principal`, and hands it to the relay until it ends. */
+  greet(carrier: Carrier, principal: Principal): Hop {
+    const hop = new Hop(carrier, principal)
+    let greeted = false
+    this.#arriving.add(carrier)
+    const tooLate = new TunnelError('IDLE', 'no HELLO came in time')
+    const cancel = this.#options.clock.after(HELLO_TIMEOUT_MS, () => carrier.close(tooLate.close, tooLate.message))
+    carrier.start({
+      message: message => {
+        if (greeted) return this.relay.message(hop, message)
+        greeted = true
+        cancel()
+        this.#arriving.delete(carrier)
+        this.#hello(hop, message)
+      },
+      drain: () => hop.drain(),
+      closed: ({ code, reason }) => {
+        cancel()
+        this.#arriving.delete(carrier)
+        this.totals.receivedBytes += hop.receivedBytes
+        this.totals.sentBytes += hop.sentBytes
+        this.relay.remove(hop)
+        if (greeted) this.#log.info('disconnected', { ...identity(hop), code, reason })
+      },
+    })
+    return hop
+  }
+
+  /** Ends the carriers of those whose token has expired. */
+  endExpired(): void {
+    for (const hop of this.relay.hops) {
+      if (this.#options.wallNow() < hop.principal.expiresAt + EXPIRY_GRACE_MS) continue
+      this.#log.warn('token expired', identity(hop))
+      hop.carrier.close(new TunnelError('UNAUTHENTICATED', '').close, 'the token has expired')
+    }
+  }
+
+  /**
+   * Asks every end to leave, each at its own time (docs/protocol.md, "Drain"). Resolves when all have left, after
+   * `timeoutMs`, or when `endNow` aborts. The caller lets nobody in meanwhile.
+   */
+  async drain(timeoutMs: number, endNow: AbortSignal): Promise<void> {
+    const { clock } = this.#options
+    const hops = [...this.relay.hops]
+    const agents = hops.filter(({ principal }) => principal.role === 'agent')
+    const clients = hops.filter(({ principal }) => principal.role === 'connect')
+    const lastAgentMs = spread(agents, 0, AGENTS_SHARE * timeoutMs)
+    const firstClientMs = agents.length === 0 ? 0 : Math.min(lastAgentMs + AGENTS_AHEAD_MS, AGENTS_SHARE * timeoutMs)
+    spread(clients, firstClientMs, CLIENTS_SHARE * timeoutMs)
+    const deadline = clock.now() + timeoutMs
+    while (this.carriers > 0 && clock.now() < deadline && !endNow.aborted) await delay(clock, DRAIN_LOOK_MS, endNow)
+  }
+
+  /** Ends every carrier: whoever is still here comes back by itself, elsewhere. */
+  close(): void {
+    const { close } = new TunnelError('DRAINING', '')
+    const carriers = [...this.#arriving, ...[...this.relay.hops].map(({ carrier }) => carrier)]
+    for (const carrier of carriers) carrier.close(close, 'the gateway is shutting down')
+  }
+
+  #hello(hop: Hop, message: Buffer): void {
+    const { carrier, principal } = hop
+    try {
+      checkHeader(message)
+      if (routeOf(message) !== HOP_ROUTE || kindOf(message) !== Kind.HELLO)
+        throw violation('the first message is not HELLO')
+      const { software, instance, draining } = decodeJson(message)
+      hop.instance = typeof instance === 'string' && INSTANCE.test(instance) ? instance : ''
+      hop.draining = draining === true
+      this.relay.add(hop, this.#welcome(principal))
+      if (principal.role === 'agent') this.#tellWaiting(principal.agents[0])
+      this.#log.info('connected', { ...identity(hop), software: String(software) })
+    } catch (thrown) {
+      const error = asTunnelError(thrown)
+      this.#log.warn('refused', { ...identity(hop), error })
+      carrier.close(error.close, error.message)
+    }
+  }
+
+  /** Clients that were refused because of this agent need not find out by asking again and again. */
+  #tellWaiting(agent: string | undefined): void {
+    for (const hop of this.relay.hops) {
+      if (hop.awaits === undefined || hop.awaits !== agent) continue
+      hop.awaits = undefined
+      hop.send(encodeJson(Kind.WELCOME, this.#welcome(hop.principal)))
+    }
+  }
+
+  #welcome(principal: Principal): object {
+    const { software } = this.#options
+    if (principal.role === 'agent') return { software }
+    return { software, agents: this.relay.registry.visibleTo(principal).slice(0, MAX_AGENTS_TOLD) }
+  }
+}
+
+/** Sends DRAIN to all, from `firstMs` on, one after another within `withinMs`. Returns when the last one leaves. */
+function spread(hops: readonly Hop[], firstMs: number, withinMs: number): number {
+  const gapMs = Math.min(LEAVE_GAP_MS, withinMs / Math.max(1, hops.length))
+  for (const [index, hop] of hops.entries()) {
+    hop.send(encodeJson(Kind.DRAIN, { afterMs: Math.round(firstMs + index * gapMs) }))
+  }
+  return firstMs + hops.length * gapMs
+}
+
+/** Who is behind `hop`, for a line of the log. */
+function identity({ principal: { role, subject, agents, tokenId }, instance }: Hop): object {
+  return role === 'agent' ? { role, subject, agent: agents[0], instance, tokenId } : { role, subject, tokenId }
+}
