@@ -182,6 +182,12 @@ export class Child {
     return { rss: Number(kilobytes) * 1024 }
   }
 
+  /** Ends the process at once: it can neither save nor say anything. */
+  async kill(): Promise<void> {
+    this.#process.kill('SIGKILL')
+    await this.exited
+  }
+
   /** Ends the process: by SIGTERM, and by SIGKILL when that does not do within 3 s. */
   async stop(): Promise<void> {
     this.#process.kill('SIGTERM')

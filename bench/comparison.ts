@@ -8,6 +8,7 @@ import { yardstick } from './contenders/contenders.ts'
 import { Load } from './load.ts'
 import type { Bench, Figure, Measure } from './measures/measure.ts'
 import { type MemoryResult, measureMemory } from './measures/memory.ts'
+import { measureResume, type ResumeResult } from './measures/resume.ts'
 import { type Services, serviceTool, startServices } from './services.ts'
 import { ratio, type Summary, summarize } from './statistics.ts'
 import type { Tools } from './tools.ts'
@@ -20,6 +21,8 @@ export interface Plan {
   readonly seconds: number
   /** Idle connections for the memory; 0 leaves it out. */
   readonly idle: number
+  /** Restarts of the gateway for the resume gap; 0 leaves it out. */
+  readonly restarts: number
   /** Bytes of the verified transfer; 0 leaves it out. */
   readonly verifyBytes: number
   /** Told what goes on. */
@@ -47,6 +50,7 @@ export interface Absence {
 export interface Comparison {
   readonly checks: readonly Check[]
   readonly results: readonly Result[]
+  readonly resume: readonly (ResumeResult | Absence)[]
   readonly memory: readonly (MemoryResult | Absence)[]
   /** True when a contender that should run did not, or a measure or a check failed. */
   readonly failed: boolean
@@ -82,13 +86,14 @@ export async function compare(plan: Plan): Promise<Comparison> {
       checks.push(...(await check(entrant, services, load, plan)))
     }
     const series = await measureAll(entrants, services, load, plan)
+    const resume = plan.restarts === 0 ? [] : await measureEachResume(entrants, load, plan)
     await leave(entrants)
     const memory = plan.idle === 0 ? [] : await measureEachMemory(entrants, services, load, plan)
     const results = summarizeAll(plan, entrants, series)
     const failed =
       entrants.some(entrant => entrant.failed !== undefined) ||
-      [...results, ...memory].some(result => 'failed' in result && result.failed !== undefined)
-    return { checks, results, memory, failed }
+      [...results, ...resume, ...memory].some(result => 'failed' in result && result.failed !== undefined)
+    return { checks, results, resume, memory, failed }
   } finally {
     await leave(entrants)
     await load.stop()
@@ -180,6 +185,29 @@ function beginSeries(measure: Measure, { skipped, failed }: Entrant, missing: st
 function whatIsMissing(measure: Measure, services: Services, tools: Tools): string | undefined {
   if (measure.tool !== undefined && !tools[measure.tool]) return measure.tool
   return services.ports[measure.service] === undefined ? (serviceTool[measure.service] ?? measure.service) : undefined
+}
+
+async function measureEachResume(
+  entrants: readonly Entrant[],
+  load: Load,
+  plan: Plan,
+): Promise<(ResumeResult | Absence)[]> {
+  const results: (ResumeResult | Absence)[] = []
+  for (const { contender, running, skipped, failed } of entrants) {
+    const { name } = contender
+    if (skipped !== undefined) results.push({ contender: name, skipped })
+    else if (!running || failed !== undefined) results.push({ contender: name, failed: failed ?? 'not running' })
+    else if (!running.restart) results.push({ contender: name, skipped: 'unable' })
+    else {
+      plan.say(`resume: ${name}`)
+      try {
+        results.push(await measureResume(name, running, running.restart, load, plan.restarts))
+      } catch (error) {
+        results.push({ contender: name, failed: reason(error, running) })
+      }
+    }
+  }
+  return results
 }
 
 async function measureEachMemory(

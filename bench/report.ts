@@ -4,6 +4,8 @@ import { yardstick } from './contenders/contenders.ts'
 import type { Machine } from './machine.ts'
 import type { Figure } from './measures/measure.ts'
 import { type MemoryResult, memoryAims } from './measures/memory.ts'
+import { type ResumeResult, resumeAimMs } from './measures/resume.ts'
+import { type Summary, summarize } from './statistics.ts'
 
 /** Under which conditions was measured. */
 export interface Setting {
@@ -31,15 +33,17 @@ export function formatText(setting: Setting, comparison: Comparison): string {
     figure = result.figure
     lines.push(`  ${column(result.contender, nameWidth - 2)}${formatResult(result)}`)
   }
+  if (comparison.resume.length > 0) lines.push('', ...formatResume(comparison.resume))
   if (comparison.memory.length > 0) lines.push('', ...formatMemory(setting, comparison.memory))
   return `${lines.join('\n')}\n`
 }
 
-/** One object; lengths of time in the unit that each result names, memory in bytes. */
+/** One object; lengths of time in the unit that each result names, of the resume gap in ms; memory in bytes. */
 export function formatJson(setting: Setting, comparison: Comparison): string {
   const results = comparison.results.map(({ figure, summary, ...result }) => ({ ...figure, ...result, ...summary }))
-  const { checks, memory, failed } = comparison
-  return `${JSON.stringify({ v: 1, ...setting, yardstick, checks, results, memory, failed }, null, 2)}\n`
+  const { checks, resume, memory, failed } = comparison
+  const report = { v: 1, ...setting, yardstick, checks, results, resumeAimMs, resume, memory, failed }
+  return `${JSON.stringify(report, null, 2)}\n`
 }
 
 function formatSetting({ machine, versions, rounds, seconds, verifyBytes }: Setting): string[] {
@@ -73,9 +77,39 @@ function formatFigure({ label, unit, better, aim }: Figure): string {
 function formatResult({ summary, ratio, skipped, failed }: Result): string {
   if (failed !== undefined) return `  failed: ${failed}`
   if (skipped !== undefined || !summary) return `  skipped: ${skipped ?? 'unmeasured'}`
-  const range = `${formatNumber(summary.min)} – ${formatNumber(summary.max)}`
   const compared = ratio === undefined ? '' : right(ratio.toFixed(2), numberWidth + 1)
-  return `${right(formatNumber(summary.median), numberWidth)}${right(range, rangeWidth)}${compared}`
+  return `${formatSummary(summary)}${compared}`
+}
+
+function formatSummary({ median, min, max }: Summary): string {
+  const range = `${formatNumber(min)} – ${formatNumber(max)}`
+  return `${right(formatNumber(median), numberWidth)}${right(range, rangeWidth)}`
+}
+
+function formatAbsence({ skipped, failed }: Absence): string {
+  return failed === undefined ? `skipped: ${skipped}` : `failed: ${failed}`
+}
+
+function formatResume(resume: readonly (ResumeResult | Absence)[]): string[] {
+  const lines = [
+    `resume gap after kill -9, gateway back up to bytes flowing, ms (less is better; tunnelctl aims at ≤ ${resumeAimMs})`,
+    `${column('', nameWidth)}${column('outage', roleWidth)}${right('median', numberWidth)}${right('min – max', rangeWidth)}`,
+  ]
+  for (const result of resume) {
+    const start = `  ${column(result.contender, nameWidth - 2)}`
+    if (!('restarts' in result)) {
+      lines.push(`${start}${formatAbsence(result)}`)
+      continue
+    }
+    const { restarts, bytes } = result
+    const whole = `   ${restarts.length} restarts, ${bytes.toLocaleString('en-US')} bytes exact`
+    lines.push(`${start}${column('any', roleWidth)}${formatSummary(result)}${whole}`)
+    for (const outage of [...new Set(restarts.map(({ outageMs }) => outageMs))].sort((a, b) => a - b)) {
+      const gaps = restarts.flatMap(({ outageMs, gapMs }) => (outageMs === outage ? gapMs : []))
+      lines.push(`${start}${column(`${outage / 1000} s`, roleWidth)}${formatSummary(summarize(gaps))}`)
+    }
+  }
+  return lines
 }
 
 function formatMemory({ idle }: Setting, memory: readonly (MemoryResult | Absence)[]): string[] {
@@ -86,8 +120,7 @@ function formatMemory({ idle }: Setting, memory: readonly (MemoryResult | Absenc
   for (const result of memory) {
     const start = `  ${column(result.contender, nameWidth - 2)}`
     if ('role' in result) lines.push(`${start}${column(result.role, roleWidth)}${formatGrowth(result)}`)
-    else
-      lines.push(`${start}${result.failed === undefined ? `skipped: ${result.skipped}` : `failed: ${result.failed}`}`)
+    else lines.push(`${start}${formatAbsence(result)}`)
   }
   lines.push('  in use: objects and buffers after garbage collection; resident: growth of the resident set')
   return lines

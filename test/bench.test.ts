@@ -1,10 +1,16 @@
 import assert from 'node:assert/strict'
 import { type ChildProcess, spawn } from 'node:child_process'
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { type AddressInfo, createServer, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
+import type { Load } from '../bench/load.ts'
+import { measureResume } from '../bench/measures/resume.ts'
+import { jobs } from '../bench/processes/jobs.ts'
+import { formatJson, formatText } from '../bench/report.ts'
 import { quantile, ratio, summarize } from '../bench/statistics.ts'
 
 const program = fileURLToPath(new URL('../bench/run.ts', import.meta.url))
@@ -72,7 +78,12 @@ describe('npm run bench', () => {
       ['raw hop 1', 'raw hop 2', 'raw hop 3'],
     )
     for (const { heap = 0 } of report.memory) assert.ok(heap > 0, 'an open connection takes some memory')
+    assert.deepEqual(report.resume, [
+      { contender: 'direct', skipped: 'unable' },
+      { contender: 'raw', skipped: 'unable' },
+    ])
     assert.match(stderr, /echo round trip, p50, µs/)
+    assert.match(stderr, /^resume gap .*, ms .*\n.*\n {2}direct +skipped: unable\n {2}raw +skipped: unable\n/m)
     assert.deepEqual(leftBehind(), [])
   })
 
@@ -89,6 +100,97 @@ describe('npm run bench', () => {
     const { code, stderr } = await bench('--only', 'chain').ended
     assert.equal(code, 2)
     assert.match(stderr, /^--only: there is no contender "chain"\n/)
+  })
+})
+
+describe('the resume gap of the bench', () => {
+  /** An echo whose chunks go through `answer`; `use` gets its port. */
+  async function withEcho<T>(answer: (chunk: Buffer, socket: Socket) => unknown, use: (port: number) => Promise<T>) {
+    const server = createServer({ noDelay: true, allowHalfOpen: true }, socket => {
+      socket.on('error', () => undefined)
+      socket.on('data', chunk => answer(chunk, socket))
+      socket.on('end', () => socket.end())
+    })
+    await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
+    try {
+      return await use((server.address() as AddressInfo).port)
+    } finally {
+      await jobs.dropFlow({})
+      await new Promise(resolve => server.close(resolve))
+    }
+  }
+
+  test('lasts from the return of the gateway to the next byte', async () => {
+    const awayMs = 60
+    let away = Promise.resolve()
+    const held: Buffer[] = []
+    const echo = async (chunk: Buffer, socket: Socket) => {
+      held.push(chunk)
+      await away
+      for (const next of held.splice(0)) socket.write(next)
+    }
+    const { restarts, median, bytes } = await withEcho(echo, port => {
+      const restart = async () => {
+        away = sleep(awayMs + 10)
+        // What was answered before is there by then.
+        await sleep(10)
+        return Date.now()
+      }
+      const running = { ports: { echo: port }, processes: [], stop: async () => undefined }
+      const load: Pick<Load, 'run'> = { run: (job, argument) => jobs[job](argument as never) as Promise<never> }
+      return measureResume('any', running, restart, load, 3, 10)
+    })
+    assert.deepEqual(
+      restarts.map(({ outageMs }) => outageMs),
+      [0, 500, 2_000],
+    )
+    assert.ok(median >= awayMs - 2 && median < awayMs + 500, `it was ${median} ms`)
+    assert.ok(bytes > 0 && bytes % 4 === 0)
+  })
+
+  const wrong: readonly [string, RegExp, (chunk: Buffer, socket: Socket) => unknown][] = [
+    ['lost', /byte 3 of the echo is not the one that was sent/, (chunk, socket) => socket.write(chunk.subarray(4))],
+    [
+      'doubled',
+      /byte 259 of the echo is not the one that was sent/,
+      (chunk, socket) => socket.write(Buffer.concat([chunk, chunk])),
+    ],
+    ['changed', /byte 9 of the echo is not/, (chunk, socket) => socket.write(chunk.fill(0xff, 9, 10))],
+    ['invented', /more came back than was sent/, (_, socket) => socket.end(numbers())],
+    ['cut short', /the echo ended before the flow/, (chunk, socket) => socket.end(chunk.subarray(0, 8))],
+    ['reset', /the connection was lost/, (_, socket) => socket.resetAndDestroy()],
+  ]
+  for (const [what, message, answer] of wrong) {
+    test(`is not measured over an echo that is ${what}`, async () => {
+      await withEcho(answer, async port => {
+        await jobs.flow({ port })
+        await assert.rejects(jobs.caughtUp({ timeoutMs: 5_000 }), message)
+      })
+    })
+  }
+
+  test('is not measured when the last bytes do not come back', async () => {
+    await withEcho(
+      (chunk, socket) => socket.write(chunk.subarray(0, 8)),
+      async port => {
+        await jobs.flow({ port })
+        await assert.rejects(jobs.endFlow({ timeoutMs: 5_000 }), /256 bytes were sent, 8 came back/)
+      },
+    )
+  })
+
+  test('is shown over all restarts and by outage', () => {
+    const restarts = [300, 100, 2_200].map((gapMs, index) => ({ gapMs, outageMs: index < 2 ? 0 : 500 }))
+    const resume = [{ contender: 'any', median: 300, min: 100, max: 2_200, bytes: 12_000, restarts }]
+    const comparison = { checks: [], results: [], resume, memory: [], failed: false }
+    const machine = { cpu: 'any', cores: 2, memoryGiB: 1, kernel: 'any' }
+    const setting = { machine, versions: {}, rounds: 1, seconds: 1, idle: 0, verifyBytes: 0 }
+    const text = formatText(setting, comparison)
+    assert.match(text, /tunnelctl aims at ≤ 500/)
+    assert.match(text, /^ {2}any +any +300 +100 – 2,200 +3 restarts, 12,000 bytes exact$/m)
+    assert.match(text, /^ {2}any +0 s +200 +100 – 300$/m)
+    assert.match(text, /^ {2}any +0\.5 s +2,200 +2,200 – 2,200$/m)
+    assert.deepEqual((JSON.parse(formatJson(setting, comparison)) as Report).resume, resume)
   })
 })
 
@@ -112,6 +214,13 @@ describe('statistics of the bench', () => {
   })
 })
 
+/** The numbers from 0 on: more than anybody has sent when the first of them arrives. */
+function numbers(): Buffer {
+  const bytes = Buffer.alloc(40_000)
+  for (let at = 0; at < bytes.length; at += 4) bytes.writeUInt32BE(at / 4, at)
+  return bytes
+}
+
 interface Ended {
   readonly code: number | null
   readonly stdout: string
@@ -128,5 +237,6 @@ interface Report {
     readonly median?: number
     readonly skipped?: string
   }[]
+  readonly resume: readonly object[]
   readonly memory: readonly { readonly contender: string; readonly role?: string; readonly heap?: number }[]
 }

@@ -14,12 +14,20 @@ export interface Contender {
 /** Makes a contender out of what the machine has. */
 export type MakeContender = (tools: Tools) => Contender
 
-export interface Running {
-  /** The near end of the way to each service that was given. */
-  readonly ports: Ports
+export interface Running extends Way {
   /** The processes on the way. */
   readonly processes: readonly Child[]
   stop(): Promise<void>
+}
+
+export interface Way {
+  /** The near end of the way to each service that was given. */
+  readonly ports: Ports
+  /**
+   * Kills the process in the middle, and starts it again at the same address `outageMs` after its end. Resolves with
+   * the moment from which the new one accepts connections, in ms since 1970. Absent where no connection outlives that.
+   */
+  readonly restart?: (outageMs: number) => Promise<number>
 }
 
 /** Ends `processes`, near end first. */
@@ -28,11 +36,11 @@ export async function stopAll(processes: readonly Child[]): Promise<void> {
 }
 
 /** Starts something that leaves nothing behind when it fails half-way: `begin` registers each process it starts. */
-export async function starting(begin: (processes: Child[]) => Promise<Ports>): Promise<Running> {
+export async function starting(begin: (processes: Child[]) => Promise<Way>): Promise<Running> {
   const processes: Child[] = []
   try {
-    const ports = await begin(processes)
-    return { ports, processes, stop: () => stopAll(processes) }
+    const way = await begin(processes)
+    return { ...way, processes, stop: () => stopAll(processes) }
   } catch (error) {
     await stopAll(processes)
     throw error

@@ -24,7 +24,7 @@ export const haproxy = (tools: Tools): Contender => {
           processes.push(child)
           // It binds every port before it serves one, and the echo service does not mind an empty connection.
           await listening(child, ports.echo ?? 0)
-          return ports
+          return { ports }
         }),
       ),
   }

@@ -14,6 +14,6 @@ export const raw = (): Contender => ({
       const listeners = await Promise.all(chain.map(child => child.message<number[]>()))
       const dial = [...listeners.slice(1), Object.values(services)]
       await Promise.all(chain.map((child, hop) => child.request(dial[hop] ?? [])))
-      return Object.fromEntries(names.map((name, index) => [name, listeners[0]?.[index]]))
+      return { ports: Object.fromEntries(names.map((name, index) => [name, listeners[0]?.[index]])) }
     }),
 })

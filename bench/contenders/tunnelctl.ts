@@ -1,5 +1,6 @@
 import { existsSync, mkdtempSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { Child, scratch } from '../child.ts'
 import type { Ports, ServiceName } from '../services.ts'
@@ -28,11 +29,13 @@ export const tunnelctl = (): Contender => ({
         return child
       }
 
-      const gateway = start('gateway', [
-        ...['--listen', '127.0.0.1:0', '--admin-listen', '127.0.0.1:0'],
-        ...['--verify-key', `${key}.pub`, '--log-format', 'json'],
-      ])
-      const address = await gateway.line('stderr', 'event "listening"', line => text(event(line, 'listening')?.address))
+      const startGateway = (listen: string): Child =>
+        start('gateway', [
+          ...['--listen', listen, '--admin-listen', '127.0.0.1:0'],
+          ...['--verify-key', `${key}.pub`, '--log-format', 'json'],
+        ])
+      let gateway = startGateway('127.0.0.1:0')
+      const { address } = await listening(gateway)
       const url = `ws://${address}`
 
       const agent = start('agent', [
@@ -50,7 +53,14 @@ export const tunnelctl = (): Contender => ({
         const wanted = `the line that ends in "-> ${target(name)}"`
         ports[name] = await connect.line('stdout', wanted, line => forwardedPort(line, target(name)))
       }
-      return ports
+      const restart = async (outageMs: number): Promise<number> => {
+        await gateway.kill()
+        await sleep(outageMs)
+        processes.splice(processes.indexOf(gateway), 1)
+        gateway = startGateway(address)
+        return (await listening(gateway)).since
+      }
+      return { ports, restart }
     }),
 })
 
@@ -109,4 +119,10 @@ function event(line: string, name: string): Record<string, unknown> | undefined 
   }
 }
 
-const text = (value: unknown): string | undefined => (typeof value === 'string' ? value : undefined)
+/** Resolves when the gateway accepts connections: where, and since when, in ms since 1970. */
+function listening(gateway: Child): Promise<{ readonly address: string; readonly since: number }> {
+  return gateway.line('stderr', 'event "listening" with address and time', line => {
+    const { address, time } = event(line, 'listening') ?? {}
+    return typeof address === 'string' && typeof time === 'string' ? { address, since: Date.parse(time) } : undefined
+  })
+}

@@ -2,8 +2,10 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { connect, type Socket } from 'node:net'
 import { quantile } from '../statistics.ts'
+import { Flow } from './flow.ts'
 
 const held: Socket[] = []
+let flow: Flow | undefined
 
 /** Microseconds. */
 export interface Latency {
@@ -124,6 +126,36 @@ export const jobs = {
     socket.end('D')
     return digest(await answer)
   },
+
+  /** Begins a flow of numbers there and back, and keeps it going. The jobs below are about this one. */
+  async flow({ port }: { port: number }): Promise<void> {
+    flow?.stop()
+    flow = new Flow(await open(port))
+  },
+
+  async caughtUp({ timeoutMs }: { timeoutMs: number }): Promise<void> {
+    await flowing().caughtUp(timeoutMs)
+  },
+
+  async arrival({ after, timeoutMs }: { after: number; timeoutMs: number }): Promise<number> {
+    return await flowing().arrival(after, timeoutMs)
+  },
+
+  /** How many bytes came back in all. */
+  async endFlow({ timeoutMs }: { timeoutMs: number }): Promise<number> {
+    return await flowing().finish(timeoutMs)
+  },
+
+  /** Whatever state it is in. */
+  async dropFlow(_: Record<string, never>): Promise<void> {
+    flow?.stop()
+    flow = undefined
+  },
+}
+
+function flowing(): Flow {
+  if (flow === undefined) throw new Error('nothing flows')
+  return flow
 }
 
 function open(port: number): Promise<Socket> {

@@ -153,7 +153,6 @@ export class Initiator {
           else if (name === 'NOT_FOUND' && before !== 'known') return this.#neverArrived(attempt)
           else if (final) this.session.close(error)
           if (name === 'INSTANCE_AWAY') this.#instanceAway()
-          else this.#awaySince = undefined
           return error
         }
         default:

@@ -6,17 +6,7 @@ import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { test } from 'node:test'
 import { eventually } from '../support/processes.ts'
-import {
-  dial,
-  echoed,
-  freePort,
-  outcome,
-  outcomeOf,
-  pattern,
-  serveByHand,
-  serveEcho,
-  within,
-} from '../support/sockets.ts'
+import { dial, echoed, freePort, outcome, pattern, serveByHand, serveEcho, within } from '../support/sockets.ts'
 import { metricsOf, type Scope, Site, serviceArgs } from '../support/tunnel.ts'
 
 const MiB = 1024 * 1024

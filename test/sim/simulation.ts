@@ -95,6 +95,7 @@ export class Simulation {
     await this.#until(begun + FAULTS_UNTIL_MS + REST_MS, () => this.#allDone)
     this.#checkStreams()
     await this.#until(this.#clock.now() + IDLE_MS, () => false)
+    await this.#until(begun + FAULTS_UNTIL_MS + REST_MS, () => this.#allServe)
     this.#checkIdle()
     await this.#wind()
     return this.#failure
@@ -208,8 +209,12 @@ export class Simulation {
 
   // What must hold.
 
+  get #allServe(): boolean {
+    return this.#clients.every(({ uplink }) => uplink.serves)
+  }
+
   get #allDone(): boolean {
-    if (this.#near.size < this.#plans.size || !this.#clients.every(({ uplink }) => uplink.serves)) return false
+    if (this.#near.size < this.#plans.size || !this.#allServe) return false
     return [...this.#near.values(), ...this.#far.values()].every(({ closed }) => closed)
   }
 
