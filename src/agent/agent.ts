@@ -2,24 +2,20 @@
  * The agent role: keeps one carrier to the gateway, accepts the sessions that come over it, and dials for each of their
  * streams. Sessions outlive the carrier.
  */
-import { setMaxListeners } from 'node:events'
 import { Reconnect } from '../carrier/reconnect.ts'
 import { delay, waitAtMost } from '../clock.ts'
-import { asTunnelError, TunnelError } from '../errors.ts'
+import { TunnelError } from '../errors.ts'
 import { Acceptor } from '../mux/acceptor.ts'
 import type { DetachedLimits } from '../mux/detached.ts'
 import type { SessionLimits } from '../mux/limits.ts'
 import type { Link, Welcome } from '../mux/link.ts'
 import { Links, type LinksOptions, type MoveReason } from '../mux/links.ts'
 import { Stall } from '../mux/stall.ts'
-import type { Stream } from '../mux/stream.ts'
-import { splice } from '../net/splice.ts'
-import { formatTarget, targetFromJson } from '../net/target.ts'
 import type { Log } from '../observe/log.ts'
 import type { Metric } from '../observe/metrics.ts'
-import { type Open, Verdict } from '../wire/frame.ts'
 import type { Dialer } from './dialer.ts'
 import { Rivals } from './rivals.ts'
+import { ServedStreams } from './served.ts'
 
 export interface AgentOptions
   extends Pick<LinksOptions, 'dialGateway' | 'clock' | 'wallNow' | 'random' | 'redialEveryMs'> {
@@ -38,9 +34,8 @@ export interface AgentOptions
   readonly detached?: DetachedLimits
 }
 
-/** One for all: making an error, with its stack, for every stream that ends would cost more than the stream. */
-const GONE = new TunnelError('GONE', 'the stream was closed before the service answered')
-
+/** So often, for an agent that only receives learns by this alone that nothing comes any more. */
+const PING_INTERVAL_MS = 5_000
 /** A gateway that answers heartbeats is never this late. */
 const SILENT_MS = 4_000
 /** After the last stream of a drain, the other ends take its last bytes. */
@@ -50,6 +45,7 @@ export class Agent {
   readonly #options: AgentOptions
   readonly #log: Log
   readonly #acceptor: Acceptor
+  readonly #served: ServedStreams
   readonly #links: Links
   readonly #rivals: Rivals
   readonly #stall: Stall
@@ -61,20 +57,21 @@ export class Agent {
   #moving: MoveReason | undefined
   #failure: TunnelError | undefined
   #wake: () => void = () => {}
-  readonly #totals = { open: 0, opened: 0, failed: 0, bytesToServices: 0, bytesFromServices: 0 }
 
   constructor(options: AgentOptions) {
     const { clock, log, name, instance, software, limits, detached } = options
     this.#options = options
     this.#log = log
     this.#rivals = new Rivals(clock)
+    this.#served = new ServedStreams(options.dialer, log)
     this.#acceptor = new Acceptor({
       clock,
       agent: name,
       instance,
+      pingIntervalMs: PING_INTERVAL_MS,
       ...(limits && { limits }),
       ...(detached && { detached }),
-      onOpen: (stream, open, subject) => void this.#serve(stream, open, subject),
+      onOpen: (stream, open, subject) => void this.#served.serve(stream, open, subject),
       trace: transition => log.debug('session', { transition }),
     })
     this.#stall = new Stall({
@@ -131,7 +128,7 @@ export class Agent {
   }
 
   metrics(): Metric[] {
-    const totals = this.#totals
+    const served = this.#served
     return [
       {
         name: 'registered',
@@ -158,19 +155,19 @@ export class Agent {
         read: () => this.#acceptor.keptBytes,
       },
       { name: 'streams', help: 'Streams open', kind: 'gauge', read: () => this.#acceptor.streams },
-      { name: 'streams_total', help: 'Streams that reached a service', kind: 'counter', read: () => totals.opened },
-      { name: 'dial_failures_total', help: 'Streams that did not', kind: 'counter', read: () => totals.failed },
+      { name: 'streams_total', help: 'Streams that reached a service', kind: 'counter', read: () => served.opened },
+      { name: 'dial_failures_total', help: 'Streams that did not', kind: 'counter', read: () => served.failed },
       {
         name: 'service_sent_bytes_total',
         help: 'Bytes to services, of streams that have ended',
         kind: 'counter',
-        read: () => totals.bytesToServices,
+        read: () => served.bytesToServices,
       },
       {
         name: 'service_received_bytes_total',
         help: 'Bytes from services, of streams that have ended',
         kind: 'counter',
-        read: () => totals.bytesFromServices,
+        read: () => served.bytesFromServices,
       },
     ]
   }
@@ -243,16 +240,17 @@ export class Agent {
     const cut = () => deadline.abort()
     this.#draining = true
     this.#acceptor.drain()
+    this.#served.drain()
     this.#links.current?.drain()
     endNow?.addEventListener('abort', cut, { once: true })
     if (endNow?.aborted) cut()
     const cancel = clock.after(drainTimeoutMs, cut)
-    if (this.#totals.open > 0 && !deadline.signal.aborted) {
-      this.#log.info('draining', { streams: this.#totals.open, timeoutMs: drainTimeoutMs })
+    if (this.#served.open > 0 && !deadline.signal.aborted) {
+      this.#log.info('draining', { streams: this.#served.open, timeoutMs: drainTimeoutMs })
     }
-    while (this.#totals.open > 0 && !deadline.signal.aborted) await delay(clock, 50, deadline.signal)
+    while (this.#served.open > 0 && !deadline.signal.aborted) await delay(clock, 50, deadline.signal)
     cancel()
-    const cutStreams = this.#totals.open
+    const cutStreams = this.#served.open
     if (cutStreams === 0) await waitAtMost(clock, DELIVERY_MS, this.#acceptor.delivered())
     else
       this.#failure ??= new TunnelError('GONE', `${cutStreams} connections were cut`, {
@@ -265,35 +263,5 @@ export class Agent {
   #finish(): void {
     this.#end.abort()
     this.#wake()
-  }
-
-  /** One stream, from OPEN to its end. Never throws: what fails here ends this stream alone. */
-  async #serve(stream: Stream, open: Open, subject: string): Promise<void> {
-    const gone = new AbortController()
-    setMaxListeners(0, gone.signal)
-    const leave = () => gone.abort(GONE)
-    stream.once('close', leave)
-    let described = 'malformed'
-    this.#totals.open++
-    try {
-      const target = targetFromJson(open.json)
-      described = formatTarget(target)
-      if (this.#draining) throw new TunnelError('DRAINING', 'the agent is shutting down')
-      if (open.verdict !== Verdict.ALLOWED) throw new TunnelError('DENIED', `the token does not allow ${described}`)
-      const { socket, port } = await this.#options.dialer.dial(target, gone.signal)
-      stream.off('close', leave)
-      this.#totals.opened++
-      stream.accept(port)
-      await splice(socket, stream, 'the service')
-      this.#totals.bytesToServices += stream.bytesReceived
-      this.#totals.bytesFromServices += stream.bytesSent
-    } catch (thrown) {
-      const error = asTunnelError(thrown)
-      this.#totals.failed++
-      if (!stream.destroyed) this.#log.warn('open failed', { subject, target: described, error })
-      stream.reset(error)
-    } finally {
-      this.#totals.open--
-    }
   }
 }

@@ -24,6 +24,7 @@ export interface AcceptorOptions {
   /** Likewise: this process, whatever its name, for a resume must come back to it. */
   readonly instance: string
   readonly limits?: SessionLimits
+  readonly pingIntervalMs?: number
   readonly maxSessions?: number
   readonly detached?: DetachedLimits
   /** As in SessionOptions, with the subject that the gateway has authenticated. */
@@ -130,6 +131,7 @@ export class Acceptor {
       side: 'acceptor',
       clock: this.#options.clock,
       ...(this.#options.limits && { limits: this.#options.limits }),
+      ...(this.#options.pingIntervalMs !== undefined && { pingIntervalMs: this.#options.pingIntervalMs }),
       ...(this.#options.trace && { trace: this.#options.trace }),
       onOpen: (stream, open) => this.#options.onOpen(stream, open, subject),
       onDetached: () => this.#detached.add(session),

@@ -23,7 +23,11 @@ export function splice(socket: Socket, stream: Duplex, who: string): Promise<voi
   socket.on('close', () => {
     if (!stream.destroyed && !endedInOrder(socket)) stream.destroy(abortedBy(who, failure))
   })
-  socket.pipe(stream)
+  socket.pipe(stream, { end: false })
+  socket.on('end', () => {
+    if (wasReset(socket)) stream.destroy(abortedBy(who, undefined))
+    else stream.end()
+  })
   stream.pipe(socket)
   // One of them may have died while the other was being reached.
   if (stream.destroyed) abort(socket)
@@ -46,6 +50,14 @@ function abortedBy(who: string, failure: Error | undefined): TunnelError {
   const why = code === undefined || code === 'ECONNRESET' || code === 'EPIPE' ? '' : ` (${code})`
   return new TunnelError('PEER_RESET', `${who} aborted the connection${why}`)
 }
+
+/**
+ * A reset that arrives while data still waits unread is an end to libuv, which does not look for the error then. But the
+ * kernel knows no peer of a TCP socket then; after a FIN it does, as long as our own side is open. Nobody may have asked before: Node
+ * keeps the answer.
+ */
+const wasReset = (socket: Socket): boolean =>
+  !socket.writableEnded && socket.localPort !== undefined && socket.remotePort === undefined
 
 const endedInOrder = (side: Duplex): boolean => side.readableEnded && side.writableFinished
 

@@ -192,3 +192,14 @@ test('a socket whose end is just being sent is reset for real: its descriptor is
   await once(peer, 'close')
   assert.equal(sockets(), before - 2)
 })
+
+test('a reset of the socket is one too when it comes while the stream has no room for more', async t => {
+  const { peer, stream, until } = await spliced(t)
+  const total = 20 * 1024 * 1024
+  peer.write(Buffer.alloc(total))
+  await until(() => stream.readableLength > 0 && peer.writableLength > 0)
+  peer.resetAndDestroy()
+  const seen = collect(stream)
+  await until(() => seen.closed)
+  assert.deepEqual([seen.ended, seen.code], [false, 'PEER_RESET'])
+})

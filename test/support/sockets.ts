@@ -67,13 +67,22 @@ export function readAll(socket: Socket): Promise<Buffer> {
 
 /** The next `bytes` bytes. The socket must not be read by anybody else. */
 export async function readExactly(socket: Socket, bytes: number): Promise<Buffer> {
-  const deadline = AbortSignal.timeout(PATIENCE_MS)
-  for (;;) {
-    const chunk: Buffer | null = socket.read(bytes)
-    if (chunk !== null && chunk.length === bytes) return chunk
-    if (chunk !== null) throw new Error(`the stream ended after ${chunk.length} of ${bytes} bytes`)
-    if (socket.readableEnded || socket.destroyed) throw new Error(`the stream ended before ${bytes} bytes`)
-    await once(socket, 'readable', { signal: deadline })
+  let look = () => {}
+  const read = new Promise<Buffer>((resolve, reject) => {
+    look = () => {
+      const chunk: Buffer | null = socket.read(bytes)
+      if (chunk?.length === bytes) resolve(chunk)
+      else if (chunk !== null) reject(new Error(`the stream ended after ${chunk.length} of ${bytes} bytes`))
+      else if (socket.readableEnded || socket.destroyed) reject(new Error(`the stream ended before ${bytes} bytes`))
+    }
+  })
+  // One listener for the whole time: each new one is told at once of what is buffered, and that would never end.
+  for (const event of ['readable', 'end', 'close']) socket.on(event, look)
+  look()
+  try {
+    return await within(read, `${bytes} bytes`)
+  } finally {
+    for (const event of ['readable', 'end', 'close']) socket.off(event, look)
   }
 }
 

@@ -1,0 +1,66 @@
+/** The streams that the agent serves: each is joined to a connection of its own to the service. */
+import { setMaxListeners } from 'node:events'
+import { asTunnelError, TunnelError } from '../errors.ts'
+import type { Stream } from '../mux/stream.ts'
+import { splice } from '../net/splice.ts'
+import { formatTarget, targetFromJson } from '../net/target.ts'
+import type { Log } from '../observe/log.ts'
+import { type Open, Verdict } from '../wire/frame.ts'
+import type { Dialer } from './dialer.ts'
+
+/** One for all: making an error, with its stack, for every stream that ends would cost more than the stream. */
+const GONE = new TunnelError('GONE', 'the stream was closed before the service answered')
+
+export class ServedStreams {
+  /** Streams that have not ended, those included whose service is being dialled. */
+  open = 0
+  /** Streams that reached a service, and those that did not. */
+  opened = 0
+  failed = 0
+  /** Of streams that have ended. */
+  bytesToServices = 0
+  bytesFromServices = 0
+  readonly #dialer: Pick<Dialer, 'dial'>
+  readonly #log: Log
+  #draining = false
+
+  constructor(dialer: Pick<Dialer, 'dial'>, log: Log) {
+    this.#dialer = dialer
+    this.#log = log
+  }
+
+  /** Resets every stream that is opened from now on. */
+  drain(): void {
+    this.#draining = true
+  }
+
+  /** One stream, from OPEN to its end. Never throws: what fails here ends this stream alone. */
+  async serve(stream: Stream, open: Open, subject: string): Promise<void> {
+    const gone = new AbortController()
+    setMaxListeners(0, gone.signal)
+    const leave = () => gone.abort(GONE)
+    stream.once('close', leave)
+    let described = 'malformed'
+    this.open++
+    try {
+      const target = targetFromJson(open.json)
+      described = formatTarget(target)
+      if (this.#draining) throw new TunnelError('DRAINING', 'the agent is shutting down')
+      if (open.verdict !== Verdict.ALLOWED) throw new TunnelError('DENIED', `the token does not allow ${described}`)
+      const { socket, port } = await this.#dialer.dial(target, gone.signal)
+      stream.off('close', leave)
+      this.opened++
+      stream.accept(port)
+      await splice(socket, stream, 'the service')
+      this.bytesToServices += stream.bytesReceived
+      this.bytesFromServices += stream.bytesSent
+    } catch (thrown) {
+      const error = asTunnelError(thrown)
+      this.failed++
+      if (!stream.destroyed) this.#log.warn('open failed', { subject, target: described, error })
+      stream.reset(error)
+    } finally {
+      this.open--
+    }
+  }
+}
