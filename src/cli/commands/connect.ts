@@ -18,6 +18,7 @@ import {
   timerFlag,
 } from '../options.ts'
 import { type ConnectOutput, createOutput } from '../output/sink.ts'
+import { formatCount } from '../output/units.ts'
 import { shutdownOnSignals } from '../signals.ts'
 import { unblockedStdout } from '../standard-output.ts'
 import { software } from '../version.ts'
@@ -140,6 +141,12 @@ async function runForwards(
   json: boolean,
 ): Promise<void> {
   const shutdown = shutdownOnSignals(() => connect.redial())
+  let left = 0
+  const count = () => {
+    left = connect.snapshot().forwards.reduce((sum, { streamsOpen }) => sum + streamsOpen, 0)
+  }
+  // Before anybody else hears of the end: by then everything is closed.
+  shutdown.signal.addEventListener('abort', count, { once: true })
   try {
     await connect.forward(forwards, shutdown.signal)
   } catch (thrown) {
@@ -147,7 +154,7 @@ async function runForwards(
     if (json) output.event({ event: 'error', code, message, hint })
     throw thrown
   } finally {
-    output.close()
+    output.close(left === 0 ? undefined : `${formatCount(left, 'connection')} cut`)
     shutdown.release()
   }
   if (shutdown.interrupted()) throw new TunnelError('INTERRUPTED', 'interrupted')
