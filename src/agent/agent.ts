@@ -5,7 +5,7 @@
 import { Reconnect } from '../carrier/reconnect.ts'
 import { delay, waitAtMost } from '../clock.ts'
 import { TunnelError } from '../errors.ts'
-import { Acceptor } from '../mux/acceptor.ts'
+import { Acceptor, type Refusal } from '../mux/acceptor.ts'
 import type { DetachedLimits } from '../mux/detached.ts'
 import type { SessionLimits } from '../mux/limits.ts'
 import type { Link, Welcome } from '../mux/link.ts'
@@ -53,6 +53,7 @@ export class Agent {
   readonly #end = new AbortController()
   #reconnect: Reconnect<Link> | undefined
   #everRegistered = false
+  #refusals = 0
   #draining = false
   #moving: MoveReason | undefined
   #failure: TunnelError | undefined
@@ -71,6 +72,7 @@ export class Agent {
       pingIntervalMs: PING_INTERVAL_MS,
       ...(limits && { limits }),
       ...(detached && { detached }),
+      onRefused: (why, subject) => this.#refused(why, subject),
       onOpen: (stream, open, subject) => void this.#served.serve(stream, open, subject),
       trace: transition => log.debug('session', { transition }),
     })
@@ -154,6 +156,12 @@ export class Agent {
         kind: 'gauge',
         read: () => this.#acceptor.keptBytes,
       },
+      {
+        name: 'resumes_refused_total',
+        help: "Sessions asked for that are unknown, or not proven to be the asker's",
+        kind: 'counter',
+        read: () => this.#refusals,
+      },
       { name: 'streams', help: 'Streams open', kind: 'gauge', read: () => this.#acceptor.streams },
       { name: 'streams_total', help: 'Streams that reached a service', kind: 'counter', read: () => served.opened },
       { name: 'dial_failures_total', help: 'Streams that did not', kind: 'counter', read: () => served.failed },
@@ -207,6 +215,13 @@ export class Agent {
     this.#moving = reason
     this.#reconnect?.hurry()
     this.#wake()
+  }
+
+  /** A session that has expired is nothing special; whoever knows half of one that exists is. */
+  #refused(why: Refusal, subject: string): void {
+    this.#refusals++
+    if (why === 'unknown session') this.#log.info('resume refused', { why, subject })
+    else this.#log.warn('resume refused', { why, subject })
   }
 
   /** Another process of this name has registered: it gets the new sessions. */

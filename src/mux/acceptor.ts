@@ -29,8 +29,12 @@ export interface AcceptorOptions {
   readonly detached?: DetachedLimits
   /** As in SessionOptions, with the subject that the gateway has authenticated. */
   readonly onOpen: (stream: Stream, open: Open, subject: string) => void
+  /** Somebody came for a session and did not get it. The other end is not told this much. */
+  readonly onRefused?: (why: Refusal, subject: string) => void
   readonly trace?: (transition: string) => void
 }
+
+export type Refusal = 'unknown session' | 'wrong proof' | 'another subject'
 
 interface Entry {
   readonly session: Session
@@ -159,9 +163,15 @@ export class Acceptor {
   /** Unknown, not yours, and a wrong proof have one answer: nobody learns which sessions exist. */
   #resume(link: Link, routeId: number, entry: Entry | undefined, attachment: Attachment): void {
     const { epoch, sessionId, json } = attachment
+    const subject = subjectOf(json)
     // Work of the same length for an unknown session, so that the time tells nothing either.
     const proven = proofHolds(entry?.key ?? NO_KEY, sessionId, epoch, json.proof)
-    if (entry === undefined || !proven || !sameSubject(entry.subject, subjectOf(json))) throw unknownSession()
+    const same = sameSubject(entry?.subject ?? '', subject)
+    if (entry === undefined || !proven || !same) {
+      const why = entry === undefined ? 'unknown session' : proven ? 'another subject' : 'wrong proof'
+      this.#options.onRefused?.(why, subject)
+      throw unknownSession()
+    }
     if (epoch <= entry.epoch) {
       throw new TunnelError('STALE_EPOCH', `epoch ${epoch} is not above ${entry.epoch}`)
     }
