@@ -79,7 +79,7 @@ export const mutants = [
   {
     name: 'takes a resume by another subject',
     file: acceptor,
-    from: ' || !sameSubject(entry.subject, subjectOf(json))',
+    from: ' || !same',
     to: '',
   },
   {

@@ -31,7 +31,6 @@ export interface UplinkOptions
   readonly holdMs: number
   readonly limits?: SessionLimits
   readonly events: UplinkEvents
-  readonly trace?: (transition: string) => void
 }
 
 /** What no further dial with the same token and program will change. */
@@ -40,12 +39,16 @@ const hopeless: ReadonlySet<ErrorCode> = new Set(['UNAUTHENTICATED', 'FORBIDDEN'
 const mayStay: ReadonlySet<MoveReason> = new Set(['asked', 'schedule', 'stall'])
 /** After this many refusals another carrier is tried: behind a load balancer it may lead to where the agent is. */
 const MAX_REFUSALS = 3
+/** A session that is lost sooner than this after it was attached is not attached again at once. */
+const BREATH_MS = 1_000
 /** From here on an answer that does not come is shown, before it counts as a stall. */
 const SILENT_MS = 1_500
 
 export class Uplink {
   readonly #options: UplinkOptions
-  /** What waits for the next time that `serves`. */
+  /** Empty until the first connection, when the user has named none. */
+  agent: string
+  /** What waits for the next time that it serves. */
   readonly hold: Hold
   readonly #stall: Stall
   readonly outage: Outage
@@ -53,7 +56,6 @@ export class Uplink {
   readonly #links: Links
   #reconnect: Reconnect<void> | undefined
   #initiator: Initiator | undefined
-  #agent: string | undefined
   #moving: MoveReason | undefined
   /** Attempts that failed in a row. */
   #refusals = 0
@@ -64,9 +66,9 @@ export class Uplink {
   #ending = false
 
   constructor(options: UplinkOptions) {
-    const { agent, clock, holdMs, software } = options
+    const { agent = '', clock, holdMs, software } = options
     this.#options = options
-    this.#agent = agent
+    this.agent = agent
     this.outage = new Outage(clock)
     this.#links = new Links({
       ...options,
@@ -82,10 +84,6 @@ export class Uplink {
       stalled: silentMs => this.#stalled(silentMs),
       recovered: () => void this.#recovered(),
     })
-  }
-
-  get agent(): string {
-    return this.#agent ?? ''
   }
 
   get ping(): PingSnapshot {
@@ -108,8 +106,8 @@ export class Uplink {
     const { silentMs } = this.#stall
     if (this.serves) return silentMs < SILENT_MS ? { name: 'connected' } : { name: 'silent', forMs: silentMs }
     if (!this.#everConnected) return { name: 'connecting' }
-    const streams = [...(this.session?.streams.values() ?? [])]
-    return this.outage.state(streams.filter(({ opened }) => opened).length + this.hold.size)
+    const opened = [...(this.session?.streams.values() ?? [])].filter(each => each.opened)
+    return this.outage.state(opened.length + this.hold.size)
   }
 
   /**
@@ -167,8 +165,8 @@ export class Uplink {
     let link: Link | undefined
     try {
       link = (reason === undefined ? this.#links.current : undefined) ?? (await this.#links.dial(hurried))
-      this.#agent ??= onlyAgent(link.welcome)
-      this.#initiator ??= this.#newSession(this.#agent)
+      this.agent ||= onlyAgent(link.welcome)
+      this.#initiator ??= this.#newSession()
       await this.#initiator.attach(link, hurried)
       this.#links.adopt(link)?.close('moved to another carrier')
       this.#attached(reason)
@@ -193,6 +191,8 @@ export class Uplink {
 
   /** Resolves when another attempt is to be made. */
   async #untilNeeded(): Promise<void> {
+    const { clock } = this.#options
+    const since = clock.now()
     const isNeeded = () => this.#ending || this.#moving !== undefined || this.session?.state !== 'live'
     await new Promise<void>(resolve => {
       this.#wake = () => {
@@ -200,8 +200,8 @@ export class Uplink {
       }
       this.#wake()
     })
-    // The carrier is good and only the route was lost: nothing is dialled, so there is nothing to wait for.
-    if (this.#links.current !== undefined) this.#reconnect?.hurry()
+    // The carrier is good and only the route was lost: nothing is dialled, so there is nothing to wait for, but for a breath.
+    if (this.#links.current !== undefined && clock.now() - since >= BREATH_MS) this.#reconnect?.hurry()
   }
 
   /** The gateway tells that an agent has come: perhaps the one that was not there. An attempt under way is not disturbed. */
@@ -215,16 +215,15 @@ export class Uplink {
     this.outage.waiting(delayMs, failure.message)
   }
 
-  #newSession(agent: string): Initiator {
-    const { clock, pingIntervalMs, randomBytes, limits, trace } = this.#options
+  #newSession(): Initiator {
+    const { clock, pingIntervalMs, randomBytes, limits } = this.#options
     this.#sessionWasAttached = false
     const initiator: Initiator = new Initiator({
-      agent,
+      agent: this.agent,
       clock,
       pingIntervalMs,
       randomBytes,
       ...(limits && { limits }),
-      ...(trace && { trace }),
       onDetached: error => {
         this.#stall.forget()
         // The agent has taken the move that is under way; its answer comes over the other carrier.
@@ -234,7 +233,7 @@ export class Uplink {
       onClosed: error => {
         if (this.#ending) return
         // A later stream belongs to a new session; compare, for a newer one may be there already.
-        if (this.#initiator === initiator) this.#initiator = this.#newSession(agent)
+        if (this.#initiator === initiator) this.#initiator = this.#newSession()
         this.#stall.forget()
         this.#lost(error)
         // Otherwise it is thrown out of `run`, and told once.
