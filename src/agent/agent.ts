@@ -268,8 +268,8 @@ export class Agent {
     const cutStreams = this.#served.open
     if (cutStreams === 0) await waitAtMost(clock, DELIVERY_MS, this.#acceptor.delivered())
     else
-      this.#failure ??= new TunnelError('GONE', `${cutStreams} connections were cut`, {
-        hint: 'they were still open when the time of --drain-timeout was up',
+      this.#failure ??= new TunnelError('GONE', `connections that were cut: ${cutStreams}`, {
+        hint: 'after SIGTERM they have the time of --drain-timeout to end, after any other signal none',
       })
     this.#log.info('stopped', { cut: cutStreams })
     this.#finish()

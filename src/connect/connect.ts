@@ -77,7 +77,12 @@ export class Connect {
   async stdio(target: Target, io: { input: Readable; output: Writable }, signal: AbortSignal): Promise<void> {
     const { clock, holdMs } = this.#options
     await this.#whileConnected(signal, async ended => {
-      await Promise.race([ended, runStdio({ stream: this.#uplink.open(target), ...io, clock })])
+      try {
+        await Promise.race([ended, runStdio({ stream: this.#uplink.open(target), ...io, clock })])
+      } catch (thrown) {
+        // What was asked to end resets its stream itself, and that is no failure.
+        if (!signal.aborted) throw thrown
+      }
       // The service may have ended first: our last bytes and FIN are on their way, or kept for a resume.
       if (!signal.aborted) await waitAtMost(clock, holdMs, this.#uplink.session?.delivered())
     })

@@ -5,6 +5,8 @@ import type { LinkState } from './events.ts'
 export class Outage {
   /** Outages that ended with a resume. */
   resumes = 0
+  /** The latest attempt did not even come to the gateway. */
+  gatewayAway = false
   readonly #clock: Clock
   #since: number | undefined
   #nextTry: { readonly at: number; readonly reason: string } | undefined
@@ -13,10 +15,15 @@ export class Outage {
     this.#clock = clock
   }
 
-  /** @param ago it began this many milliseconds ago. Returns false when it has begun before */
-  begin(ago: number): boolean {
+  /**
+   * @param ago it began this many milliseconds ago
+   * @param gatewayAway until an attempt has shown it
+   * @returns false when it has begun before
+   */
+  begin(ago: number, gatewayAway: boolean): boolean {
     if (this.#since !== undefined) return false
     this.#since = this.#clock.now() - ago
+    this.gatewayAway = gatewayAway
     return true
   }
 

@@ -174,6 +174,7 @@ export class Uplink {
       const error = asTunnelError(thrown)
       if (link !== undefined) this.#leaveOrKeep(link, error)
       if (this.session?.state === 'detached') this.#lost(error)
+      this.outage.gatewayAway = link === undefined
       const stays = this.serves && reason !== undefined && mayStay.has(reason)
       if (hurried.aborted || !stays) throw error
       this.#moving = undefined
@@ -272,7 +273,7 @@ export class Uplink {
 
   /** Nothing can be sent any more, or nothing was answered for `silentMs`. */
   #lost(error: TunnelError, silentMs = 0): void {
-    if (!this.#everConnected || !this.outage.begin(silentMs)) return
+    if (!this.#everConnected || !this.outage.begin(silentMs, error.code !== 'ROUTE_LOST')) return
     this.#options.events.disconnected(error)
     for (const stream of this.session?.streams.values() ?? []) {
       if (!stream.opened) this.hold.addStream(stream)
@@ -287,10 +288,9 @@ export class Uplink {
   }
 
   #heldTooLong(): TunnelError {
-    const seconds = Math.round(this.#options.holdMs / 1000)
-    return this.#links.current === undefined
-      ? new TunnelError('GATEWAY_UNREACHABLE', `no connection to the gateway for ${seconds} s`)
-      : new TunnelError('AGENT_UNAVAILABLE', `no connection to the agent for ${seconds} s`)
+    const { gatewayAway } = this.outage
+    const text = `no connection to the ${gatewayAway ? 'gateway' : 'agent'} for ${Math.round(this.#options.holdMs / 1000)} s`
+    return new TunnelError(gatewayAway ? 'GATEWAY_UNREACHABLE' : 'AGENT_UNAVAILABLE', text)
   }
 
   #isFatal({ code }: TunnelError): boolean {

@@ -143,10 +143,11 @@ export class Gateway {
       await this.#reception.drain(drainTimeoutMs, endNow)
     }
     const left = this.#reception.carriers
-    this.#reception.close()
+    const ended = this.#reception.close()
     // Also those that have sent half a request, or nothing: Node checks no timeouts any more once a server closes.
     server.closeAllConnections()
     await closed
+    await ended
     log.info('stopped', { moved: before - left, closed: left })
   }
 }

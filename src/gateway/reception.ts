@@ -50,6 +50,8 @@ export class Reception {
   readonly #log: Log
   /** Carriers that have not said HELLO yet; the relay does not know them. */
   readonly #arriving = new Set<Carrier>()
+  #draining = false
+  #allEnded: () => void = () => {}
 
   constructor(options: ReceptionOptions) {
     this.#options = options
@@ -99,6 +101,7 @@ export class Reception {
         this.totals.sentBytes += hop.sentBytes
         this.relay.remove(hop)
         if (greeted) this.#log.info('disconnected', { ...identity(hop), code, reason })
+        if (this.carriers === 0) this.#allEnded()
       },
     })
     return hop
@@ -119,6 +122,7 @@ export class Reception {
    */
   async drain(timeoutMs: number, endNow: AbortSignal): Promise<void> {
     const { clock } = this.#options
+    this.#draining = true
     const hops = [...this.relay.hops]
     const agents = hops.filter(({ principal }) => principal.role === 'agent')
     const clients = hops.filter(({ principal }) => principal.role === 'connect')
@@ -129,11 +133,16 @@ export class Reception {
     while (this.carriers > 0 && clock.now() < deadline && !endNow.aborted) await delay(clock, DRAIN_LOOK_MS, endNow)
   }
 
-  /** Ends every carrier: whoever is still here comes back by itself, elsewhere. */
-  close(): void {
+  /** Ends every carrier: whoever is still here comes back by itself, elsewhere. Resolves when the last one has ended. */
+  async close(): Promise<void> {
     const { close } = new TunnelError('DRAINING', '')
     const carriers = [...this.#arriving, ...[...this.relay.hops].map(({ carrier }) => carrier)]
+    if (carriers.length === 0) return
+    const allEnded = new Promise<void>(resolve => {
+      this.#allEnded = resolve
+    })
     for (const carrier of carriers) carrier.close(close, 'the gateway is shutting down')
+    await allEnded
   }
 
   #hello(hop: Hop, message: Buffer): void {
@@ -147,6 +156,8 @@ export class Reception {
       hop.draining = draining === true
       this.relay.add(hop, this.#welcome(principal))
       if (principal.role === 'agent') this.#tellWaiting(principal.agents[0])
+      // It was let in before the drain began, and nobody has asked it yet.
+      if (this.#draining) spread([hop], 0, 0)
       this.#log.info('connected', { ...identity(hop), software: String(software) })
     } catch (thrown) {
       const error = asTunnelError(thrown)

@@ -116,14 +116,18 @@ async function run(flags: Flags, io: Io): Promise<void> {
     endNow: shutdown.endNow,
     detached,
   })
+  // Until the end, so that a drain can be watched.
+  const serving = new AbortController()
   try {
     if (healthListen !== undefined) {
-      const notReady = () => (agent.registered ? undefined : 'not registered at the gateway')
-      const admin = await serveAdmin({ listen: healthListen, notReady, metrics: agent.metrics() }, shutdown.signal)
+      const why = () => (shutdown.signal.aborted ? 'draining' : 'not registered at the gateway')
+      const notReady = () => (agent.registered ? undefined : why())
+      const admin = await serveAdmin({ listen: healthListen, notReady, metrics: agent.metrics() }, serving.signal)
       log.info('listening', { admin })
     }
     await agent.run(shutdown.signal)
   } finally {
+    serving.abort()
     shutdown.release()
   }
 }
