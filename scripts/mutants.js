@@ -165,7 +165,7 @@ function copyOfTree() {
 
 function unitTests() {
   const mux = readdirSync(join(root, 'test/mux')).filter(file => file.endsWith('.test.ts'))
-  const gateway = ['acl', 'hop', 'reception', 'registry', 'relay']
+  const gateway = ['acl', 'hop', 'news', 'reception', 'registry', 'relay']
   return [...mux.map(file => `test/mux/${file}`), ...gateway.map(name => `test/gateway/${name}.test.ts`)]
 }
 

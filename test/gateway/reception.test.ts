@@ -1,73 +1,161 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { memoryLink } from '../../src/carrier/memory.ts'
-import { Link } from '../../src/mux/link.ts'
-import { AGENT, principal, World } from '../support/world.ts'
+import { Reception } from '../../src/gateway/reception.ts'
+import { nullLog } from '../../src/observe/log.ts'
+import { decodeJson, encodeJson, Kind, kindOf } from '../../src/wire/message.ts'
+import { VirtualClock } from '../support/clock.ts'
+import { principal } from '../support/world.ts'
 
-/** An end that writes down what the gateway tells it, with the time. */
-async function end(world: World, role: 'connect' | 'agent', instance: string): Promise<{ link: Link; told: string[] }> {
-  const { clock, gateway } = world
-  const { a, b } = memoryLink({ clock })
-  gateway.accept(b, principal(role))
-  const told: string[] = []
-  const link = await world.settle(
-    Link.greet(a, {
-      clock,
-      hello: { role, software: 'test', ...(role === 'agent' && { instance }) },
-      onDrain: (_link, afterMs) => told.push(`leave after ${afterMs}`),
-      onNews: ({ superseded, agents }) => told.push(`superseded by ${superseded}, agents ${agents}`),
-    }),
-  )
-  return { link, told }
+interface End {
+  /** When it was asked to leave, in milliseconds from the time of asking. */
+  readonly leaveMs: number[]
+  readonly closed: { code: number; reason: string }[]
+  hello(): void
+  leave(): void
 }
 
-test('a process is told when another of its name gets the new sessions, and not when it changes its own carrier', async () => {
-  const world = new World()
-  const first = await end(world, 'agent', 'first')
-  const again = await end(world, 'agent', 'first')
-  const second = await end(world, 'agent', 'second')
-  await world.clock.runUntilIdle()
-  assert.deepEqual([first.told, again.told, second.told], [[], ['superseded by second, agents undefined'], []])
+function reception() {
+  const clock = new VirtualClock()
+  const lines: string[] = []
+  const note = (event: string) => lines.push(event)
+  const log = { ...nullLog, info: note, warn: note }
+  const subject = new Reception({ software: 'test', clock, wallNow: () => clock.now(), log })
+  /** An end that has said HELLO, or with `silent` has not. */
+  const end = async (role: 'agent' | 'connect', name = 'home', silent = false): Promise<End> => {
+    const { a, b } = memoryLink({ clock })
+    const leaveMs: number[] = []
+    const closed: End['closed'] = []
+    a.start({
+      message: message => {
+        if (kindOf(message) === Kind.DRAIN) leaveMs.push(Number(decodeJson(message).afterMs))
+      },
+      drain: () => {},
+      closed: at => closed.push(at),
+    })
+    subject.greet(b, principal(role, { agents: [name] }))
+    const hello = () => a.send(encodeJson(Kind.HELLO, { role, software: 'test', instance: name }))
+    if (!silent) hello()
+    await clock.runUntilIdle()
+    return { leaveMs, closed, hello, leave: () => a.close(1001, 'moved') }
+  }
+  const ends = async (role: 'agent' | 'connect', count: number): Promise<End[]> => {
+    const all: End[] = []
+    for (let index = 0; index < count; index++) all.push(await end(role, `${role}-${index}`))
+    return all
+  }
+  /** Begins a drain; `done` is set when it has ended. */
+  const drain = async (timeoutMs: number, endNow = new AbortController().signal) => {
+    const state = { done: false }
+    void subject.drain(timeoutMs, endNow).then(() => {
+      state.done = true
+    })
+    await clock.runUntilIdle()
+    return state
+  }
+  return { clock, subject, end, ends, drain, lines }
+}
+
+const timesOf = (ends: readonly End[]): number[] => ends.flatMap(({ leaveMs }) => leaveMs)
+
+test('agents are asked to leave first, 20 ms apart, and clients half a second after the last of them', async () => {
+  const { ends, drain } = reception()
+  const clients = await ends('connect', 4)
+  const agents = await ends('agent', 3)
+  await drain(30_000)
+  assert.deepEqual(timesOf(agents), [0, 20, 40])
+  assert.deepEqual(timesOf(clients), [560, 580, 600, 620])
 })
 
-test('a client that asked for an agent in vain is told when it comes, and no other client is', async () => {
-  const world = new World()
-  const waiting = await end(world, 'connect', '')
-  const other = await end(world, 'connect', '')
-  await assert.rejects(world.settle(world.initiator().attach(waiting.link)), { code: 'AGENT_UNAVAILABLE' })
-  await end(world, 'agent', 'first')
-  await world.clock.runUntilIdle()
-  assert.deepEqual([waiting.told, other.told], [[`superseded by undefined, agents ${AGENT}`], []])
+test('without agents, clients need not wait for any', async () => {
+  const { ends, drain } = reception()
+  const clients = await ends('connect', 3)
+  await drain(30_000)
+  assert.deepEqual(timesOf(clients), [0, 20, 40])
 })
 
-test('in a drain every end is asked to leave, agents before clients, and those that stay are closed', async () => {
-  const world = new World()
-  const client = await end(world, 'connect', '')
-  const agent = await end(world, 'agent', 'first')
-  const { reception } = world.gateway
-  let drained = false
-  void reception.drain(10_000, new AbortController().signal).then(() => {
-    drained = true
-  })
-  await world.clock.advance(100)
-  const [agentLeaves = Number.NaN] = agent.told.map(each => Number(each.split(' ').at(-1)))
-  const [clientLeaves = Number.NaN] = client.told.map(each => Number(each.split(' ').at(-1)))
-  assert.ok(agentLeaves < clientLeaves && clientLeaves < 10_000, `${agentLeaves} and ${clientLeaves}`)
-  agent.link.close('moved')
-  await world.clock.advance(9_000)
-  assert.equal(drained, false)
-  await world.clock.advance(1_000)
-  assert.equal(drained, true)
-  reception.close()
-  assert.equal((await world.settle(client.link.ended)).code, 'DRAINING')
-  assert.equal(reception.carriers, 0)
+test('the shorter the time, the closer together: all are asked within four fifths of it', async () => {
+  const { ends, drain } = reception()
+  const clients = await ends('connect', 100)
+  const agents = await ends('agent', 50)
+  await drain(1_000)
+  const [agentTimes, clientTimes] = [timesOf(agents), timesOf(clients)]
+  assert.equal(agentTimes.length + clientTimes.length, 150, 'each is asked once')
+  assert.deepEqual(agentTimes.slice(0, 3), [0, 4, 8])
+  assert.ok(Math.max(...agentTimes) < 200)
+  assert.equal(clientTimes[0], 200)
+  assert.ok(Math.max(...clientTimes) < 800)
+  assert.deepEqual(
+    clientTimes,
+    clientTimes.toSorted((a, b) => a - b),
+  )
 })
 
-test('a drain ends as soon as everybody has left', async () => {
-  const world = new World()
-  const client = await end(world, 'connect', '')
-  const drained = world.gateway.reception.drain(10_000, new AbortController().signal)
-  client.link.close('moved')
-  await world.settle(drained)
-  assert.ok(world.clock.now() < 1_000)
+test('it is done as soon as the last one has left', async () => {
+  const { clock, ends, drain } = reception()
+  const [agent, client] = [await ends('agent', 1), await ends('connect', 1)].flat()
+  const state = await drain(30_000)
+  await clock.advance(1_000)
+  agent?.leave()
+  await clock.advance(1_000)
+  assert.equal(state.done, false)
+  client?.leave()
+  await clock.advance(100)
+  assert.equal(state.done, true)
+  assert.equal(clock.timers, 0)
+})
+
+test('one that has not said HELLO yet is waited for, and asked to leave when it has', async () => {
+  const { clock, end, drain } = reception()
+  const late = await end('connect', 'late', true)
+  const state = await drain(30_000)
+  await clock.advance(1_000)
+  assert.equal(state.done, false)
+  late.hello()
+  await clock.advance(100)
+  assert.deepEqual(late.leaveMs, [0])
+  late.leave()
+  await clock.advance(100)
+  assert.equal(state.done, true)
+})
+
+test('who does not leave is left behind when the time is up', async () => {
+  const { clock, ends, drain, subject } = reception()
+  await ends('connect', 2)
+  const state = await drain(1_000)
+  await clock.advance(999)
+  assert.equal(state.done, false)
+  await clock.advance(51)
+  assert.equal(state.done, true)
+  assert.equal(subject.carriers, 2)
+})
+
+test('in a hurry it ends at once', async () => {
+  const { clock, ends, drain } = reception()
+  await ends('connect', 1)
+  const hurry = new AbortController()
+  const state = await drain(30_000, hurry.signal)
+  hurry.abort()
+  await clock.runUntilIdle()
+  assert.equal(state.done, true)
+})
+
+test('with nobody there, there is nothing to wait for', async () => {
+  const { clock, drain } = reception()
+  assert.equal((await drain(30_000)).done, true)
+  assert.equal(clock.timers, 0)
+})
+
+test('closing ends every carrier with 1012, and is done when the last line about them is written', async () => {
+  const { clock, end, ends, subject, lines } = reception()
+  const all = [...(await ends('agent', 2)), ...(await ends('connect', 2)), await end('connect', 'late', true)]
+  const closing = subject.close().then(() => lines.push('closed'))
+  await clock.runUntilIdle()
+  await closing
+  assert.deepEqual(
+    all.flatMap(({ closed }) => closed.map(({ code }) => code)),
+    Array(5).fill(1012),
+  )
+  assert.deepEqual(lines.slice(-5), [...Array(4).fill('disconnected'), 'closed'])
+  await subject.close()
 })

@@ -3,80 +3,127 @@ import { test } from 'node:test'
 import { type Answers, Stall } from '../../src/mux/stall.ts'
 import { VirtualClock } from '../support/clock.ts'
 
-class Subject {
-  readonly clock = new VirtualClock()
-  answers: Answers = { awaiting: false, answers: 0 }
-  /** When a stall was told. */
-  readonly stalledAt: number[] = []
-  recovered = 0
-  readonly stall = new Stall({
-    clock: this.clock,
-    look: () => this.answers,
-    stalled: () => this.stalledAt.push(this.clock.now()),
-    recovered: () => this.recovered++,
+/** Looks four times a second: what falls between two looks is noticed at the second. */
+const LOOK_MS = 250
+
+function watched(roundTripMs?: number) {
+  const clock = new VirtualClock()
+  const told: string[] = []
+  const state = { awaiting: false as boolean, answers: 0, roundTripMs } satisfies Answers
+  const session: { look: Answers | undefined } = { look: state }
+  const stall = new Stall({
+    clock,
+    look: () => session.look,
+    stalled: silentMs => told.push(`stalled ${silentMs}`),
+    recovered: () => told.push('recovered'),
   })
-
-  constructor() {
-    this.stall.start()
-  }
-
-  /** An answer comes, and the next one is due. */
-  answer(): void {
-    this.answers = { ...this.answers, awaiting: true, answers: this.answers.answers + 1 }
-  }
+  stall.start()
+  return { clock, told, state, session, stall }
 }
 
-test('nothing stalls while nothing is due, or while answers come', () => {
-  const subject = new Subject()
-  subject.clock.advanceSync(60_000)
-  for (let seconds = 0; seconds < 60; seconds += 3) {
-    subject.answer()
-    subject.clock.advanceSync(3_000)
+test('an answer that is due for four seconds is a stall, and not before', () => {
+  const { clock, told, state, stall } = watched()
+  state.awaiting = true
+  clock.advanceSync(LOOK_MS + 4_000 - 1)
+  assert.deepEqual(told, [])
+  assert.equal(stall.isStalled, false)
+  clock.advanceSync(1)
+  assert.deepEqual(told, ['stalled 4000'])
+  assert.equal(stall.isStalled, true)
+})
+
+test('nothing is due, or answers keep coming: never a stall', () => {
+  const { clock, told, state, stall } = watched()
+  clock.advanceSync(3_600_000)
+  state.awaiting = true
+  for (let turn = 0; turn < 100; turn++) {
+    clock.advanceSync(3_900)
+    state.answers++
   }
-  assert.deepEqual(subject.stalledAt, [])
+  assert.deepEqual(told, [])
+  clock.advanceSync(1_000)
+  state.awaiting = false
+  clock.advanceSync(3_600_000)
+  assert.deepEqual(told, [])
+  assert.equal(stall.silentMs, 0)
 })
 
-test('an answer that is due for four seconds is a stall, until it comes', () => {
-  const subject = new Subject()
-  subject.answer()
-  subject.clock.advanceSync(4_000)
-  assert.equal(subject.stall.isStalled, false)
-  subject.clock.advanceSync(500)
-  assert.equal(subject.stall.isStalled, true)
-  assert.equal(subject.stalledAt.length, 1)
-  subject.answer()
-  subject.clock.advanceSync(500)
-  assert.deepEqual([subject.stall.isStalled, subject.recovered], [false, 1])
+test('the silence counts from when an answer became due', () => {
+  const { clock, told, state, stall } = watched()
+  clock.advanceSync(10_000)
+  state.awaiting = true
+  clock.advanceSync(1_500 + LOOK_MS)
+  assert.ok(Math.abs(stall.silentMs - 1_500) <= LOOK_MS, `${stall.silentMs}`)
+  assert.deepEqual(told, [])
 })
 
-test('on a slow path six round trips may pass', () => {
-  const subject = new Subject()
-  subject.answers = { awaiting: true, answers: 1, roundTripMs: 2_000 }
-  subject.clock.advanceSync(12_000)
-  assert.equal(subject.stall.isStalled, false)
-  subject.clock.advanceSync(500)
-  assert.equal(subject.stall.isStalled, true)
+test('on a slow path it takes six round trips', () => {
+  const { clock, told, state } = watched(2_000)
+  state.awaiting = true
+  clock.advanceSync(LOOK_MS + 12_000 - 1)
+  assert.deepEqual(told, [])
+  clock.advanceSync(1)
+  assert.deepEqual(told, ['stalled 12000'])
 })
 
-test('each new carrier gets twice the time of the one before, until an answer comes', () => {
-  const subject = new Subject()
-  const gaps: number[] = []
-  subject.answer()
-  for (let carriers = 0; carriers < 3; carriers++) {
-    const since = subject.clock.now()
-    const told = subject.stalledAt.length
-    while (subject.stalledAt.length === told) subject.clock.advanceSync(250)
-    gaps.push(Math.round((subject.clock.now() - since) / 4_000))
-    subject.stall.forget()
-  }
-  assert.deepEqual(gaps, [1, 2, 4])
-  subject.answer()
-  subject.clock.advanceSync(4_500)
-  assert.equal(subject.stall.isStalled, true, 'and then it is short again')
+test('each stall in a row takes twice as long as the one before, also over new carriers', () => {
+  const { clock, told, state, stall } = watched()
+  state.awaiting = true
+  clock.advanceSync(LOOK_MS + 4_000 + 4_000)
+  assert.deepEqual(told, ['stalled 4000', 'stalled 8000'])
+  stall.forget()
+  assert.equal(stall.isStalled, false)
+  assert.equal(stall.silentMs, 0)
+  clock.advanceSync(LOOK_MS + 16_000 - 1)
+  assert.equal(told.length, 2)
+  clock.advanceSync(1)
+  assert.deepEqual(told.slice(2), ['stalled 16000'])
 })
 
-test('after stop no timer is left', () => {
-  const subject = new Subject()
-  subject.stall.stop()
-  assert.equal(subject.clock.timers, 0)
+test('an answer ends a stall, is told once, and the next takes four seconds again', () => {
+  const { clock, told, state, stall } = watched()
+  state.awaiting = true
+  clock.advanceSync(LOOK_MS + 8_000)
+  state.answers++
+  clock.advanceSync(LOOK_MS)
+  assert.deepEqual(told, ['stalled 4000', 'stalled 8000', 'recovered'])
+  assert.equal(stall.isStalled, false)
+  clock.advanceSync(4_000)
+  assert.equal(told.at(-1), 'stalled 4000')
+  assert.equal(told.length, 4)
+})
+
+test('forgetting tells nobody, and neither does an answer after it', () => {
+  const { clock, told, state, stall } = watched()
+  state.awaiting = true
+  clock.advanceSync(LOOK_MS + 4_000)
+  stall.forget()
+  state.answers++
+  state.awaiting = false
+  clock.advanceSync(60_000)
+  assert.deepEqual(told, ['stalled 4000'])
+})
+
+test('while there is no session, nothing is due', () => {
+  const { clock, told, session, state } = watched()
+  state.awaiting = true
+  clock.advanceSync(3_000)
+  session.look = undefined
+  clock.advanceSync(60_000)
+  session.look = state
+  clock.advanceSync(4_000)
+  assert.deepEqual(told, [])
+  clock.advanceSync(LOOK_MS)
+  assert.deepEqual(told, ['stalled 4000'])
+})
+
+test('stopped, it leaves no timer, and looks no more', () => {
+  const { clock, told, state, stall } = watched()
+  state.awaiting = true
+  stall.start()
+  assert.equal(clock.timers, 1, 'started twice, it looks once')
+  stall.stop()
+  assert.equal(clock.timers, 0)
+  clock.advanceSync(60_000)
+  assert.deepEqual(told, [])
 })
