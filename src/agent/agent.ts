@@ -183,7 +183,7 @@ export class Agent {
   #retry(delayMs: number, failure?: TunnelError): void {
     if (failure === undefined) return
     if (!this.#everRegistered && !failure.retryable) throw failure
-    this.#log.warn('cannot register', { error: failure, nextTryMs: delayMs })
+    this.#log.warn(this.#links.current ? 'cannot move' : 'cannot register', { error: failure, nextTryMs: delayMs })
   }
 
   #adopt(link: Link): void {

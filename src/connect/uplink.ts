@@ -35,7 +35,7 @@ export interface UplinkOptions
 
 /** What no further dial with the same token and program will change. */
 const hopeless: ReadonlySet<ErrorCode> = new Set(['UNAUTHENTICATED', 'FORBIDDEN', 'VERSION', 'USAGE', 'TOKEN_FILE'])
-/** A carrier that answers may stay when there is no other; that it was the one before a sleep, or will go, proves nothing. */
+/** A carrier that answers may stay when there is no other. With any other reason it is left, whatever is asked meanwhile. */
 const mayStay: ReadonlySet<MoveReason> = new Set(['asked', 'schedule', 'stall'])
 /** After this many refusals another carrier is tried: behind a load balancer it may lead to where the agent is. */
 const MAX_REFUSALS = 3
@@ -126,7 +126,7 @@ export class Uplink {
     if (this.#ending) return
     // Asks for an answer, too: if none comes, the session is known to have stalled soon.
     if (reason === 'sleep') this.session?.ping.start()
-    this.#moving = reason
+    if (this.#moving === undefined || mayStay.has(this.#moving)) this.#moving = reason
     this.#reconnect?.hurry()
     this.#wake()
   }

@@ -57,6 +57,8 @@ export class LiveOutput implements ConnectOutput {
     if (event.event === 'connected') this.#goLive()
     const line = lineOf(event, this.#terminal.paint)
     if (line !== undefined) this.#print(line.stream, line.text)
+    // The block must not say otherwise, not even until the next tick.
+    if (this.#state === 'live' && (event.event === 'disconnected' || event.event === 'resumed')) this.#tick()
   }
 
   note(text: string): void {
@@ -102,6 +104,7 @@ export class LiveOutput implements ConnectOutput {
   }
 
   #tick(): void {
+    this.#cancelTick()
     const snapshot = this.#snapshot()
     if (snapshot !== undefined) {
       this.#seen = { snapshot, rates: this.#rates.sample(this.#clock.now(), snapshot.forwards) }
