@@ -6,17 +6,19 @@
 
 const FIRST_MAX_MS = 250
 const BASE_MS = 100
-const CAP_MS = 2_000
-/** From this attempt on, which comes after some 20 seconds, the waits are long. */
-const PATIENT_ATTEMPT = 24
-const PATIENT_CAP_MS = 10_000
+/** The longest wait up to an attempt: for some 2 seconds, for some 20, and from then on. */
+const caps = [
+  { below: 10, ms: 500 },
+  { below: 30, ms: 2_000 },
+  { below: Number.POSITIVE_INFINITY, ms: 10_000 },
+]
 
 /**
  * @param attempt 0 for the first try after a loss
  * @param random uniform in [0, 1)
  */
 export function backoffMs(attempt: number, random: number): number {
-  const cap = attempt < PATIENT_ATTEMPT ? CAP_MS : PATIENT_CAP_MS
+  const cap = caps.find(({ below }) => attempt < below)?.ms ?? 0
   const most = attempt === 0 ? FIRST_MAX_MS : Math.min(cap, BASE_MS * 2 ** attempt)
   return Math.round(random * most)
 }

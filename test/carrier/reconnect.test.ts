@@ -5,11 +5,11 @@ import { Reconnect } from '../../src/carrier/reconnect.ts'
 import { TunnelError } from '../../src/errors.ts'
 import { VirtualClock } from '../support/clock.ts'
 
-test('the first wait is short, later ones double up to two seconds, after twenty seconds up to ten, and all of it is jitter', () => {
-  const most = [0, 1, 2, 3, 4, 5, 6, 23, 24, 1_000].map(attempt => backoffMs(attempt, 1))
-  assert.deepEqual(most, [250, 200, 400, 800, 1_600, 2_000, 2_000, 2_000, 10_000, 10_000])
+test('the first wait is short, later ones double up to half a second, then two, then ten, and all of it is jitter', () => {
+  const most = [0, 1, 2, 3, 9, 10, 29, 30, 1_000].map(attempt => backoffMs(attempt, 1))
+  assert.deepEqual(most, [250, 200, 400, 500, 500, 2_000, 2_000, 10_000, 10_000])
   for (const attempt of [0, 5, 1_000]) assert.equal(backoffMs(attempt, 0), 0)
-  assert.equal(backoffMs(7, 0.5), 1_000)
+  assert.equal(backoffMs(12, 0.5), 1_000)
 })
 
 /** Dials that live as long as the list says; `undefined` is a dial that fails. */
@@ -43,7 +43,7 @@ async function lives(livesMs: readonly (number | undefined)[]): Promise<{ waits:
 test('failures wait longer and longer, and a life of a second starts over', async () => {
   const none = undefined
   const { waits, failures } = await lives([none, none, none, 999, none, 1_000, none, none, 0])
-  assert.deepEqual(waits, [250, 200, 400, 800, 1_600, 250, 200, 400])
+  assert.deepEqual(waits, [250, 200, 400, 500, 500, 250, 200, 400])
   assert.deepEqual(
     failures.map(code => code === 'ended'),
     [false, false, false, true, false, true, false, false],
