@@ -4,6 +4,7 @@ import { createHash } from 'node:crypto'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { test } from 'node:test'
+import { setTimeout as pause } from 'node:timers/promises'
 import type { Process } from '../support/processes.ts'
 import { ECHO, HAND, Restarts, saidSince } from '../support/restarts.ts'
 import { dial, echoed, outcome, outcomeOf, pattern, readAll, within } from '../support/sockets.ts'
@@ -82,6 +83,25 @@ test('a gateway that drains without a successor closes with 1012 when the time i
   await world.startGateway()
   await connect.process.event('resumed', undefined, since)
   await echoed(client, 'and back')
+})
+
+test('who is asked to move while the gateway drains does not forget that it must', async t => {
+  const world = await Restarts.begin(t)
+  const { connect, gateway: old } = world
+  const client = await world.echo()
+  const since = connect.events.length
+  process.kill(old.process.pid, 'SIGTERM')
+  await old.process.event('draining')
+  // Before and after it is told to leave, which nobody but the two of them hears.
+  for (let index = 0; index < 12; index++) {
+    process.kill(connect.process.pid, 'SIGHUP')
+    await pause(75)
+  }
+  await world.startGateway()
+  await connect.process.event('moved', ({ reason }) => reason === 'drain', since)
+  assert.deepEqual(await old.process.finished(SOON_MS), { code: 0, signal: null })
+  assert.equal(lastLine(old.process).closed, 0)
+  await echoed(client, 'still here')
 })
 
 test('SIGINT at a gateway ends it at once', async t => {
@@ -187,4 +207,21 @@ test('SIGINT at an agent does not wait for its connections', async t => {
   assert.equal((await world.agent.process.finished(SOON_MS)).code, 1)
   assert.equal(lastLine(world.agent.process).cut, 1)
   assert.equal(await seen, 'ECONNRESET')
+})
+
+test('connect that ends says how many connections it cut', async t => {
+  const { site, gateway, connectToken } = await Restarts.begin(t)
+  const args = ['connect', '--gateway', gateway.url, '--token-file', connectToken, `127.0.0.1:0:${ECHO}`]
+  const connect = site.run('connect', args)
+  const [, port] = await connect.until(
+    'a port',
+    () => /^Forwarding from 127\.0\.0\.1:(\d+) /m.exec(connect.stdout) ?? undefined,
+  )
+  const clients = [await dial(Number(port)), await dial(Number(port))]
+  for (const client of clients) await echoed(client, 'hello')
+  const ends = Promise.all(clients.map(outcome))
+  await connect.kill('SIGINT')
+  assert.deepEqual(await ends, ['ECONNRESET', 'ECONNRESET'])
+  assert.equal((await connect.exited).code, 130)
+  assert.equal(connect.stderr.trim().split('\n').at(-1), '2 connections cut')
 })
