@@ -231,14 +231,14 @@ export class Uplink {
         if (error.code !== 'SUPERSEDED' || this.#moving === undefined) this.#lost(error)
         this.#wake()
       },
-      onClosed: error => {
+      onClosed: (error, streams) => {
         if (this.#ending) return
         // A later stream belongs to a new session; compare, for a newer one may be there already.
         if (this.#initiator === initiator) this.#initiator = this.#newSession()
         this.#stall.forget()
         this.#lost(error)
-        // Otherwise it is thrown out of `run`, and told once.
-        if (!this.#isFatal(error)) this.#options.events.sessionLost(error)
+        // What is fatal is thrown out of `run`, and told once. Without a stream nobody has lost anything.
+        if (streams > 0 && !this.#isFatal(error)) this.#options.events.sessionLost(error)
         this.#wake()
       },
     })
@@ -282,6 +282,7 @@ export class Uplink {
 
   #stalled(silentMs: number): void {
     if (this.#ending) return
+    this.session?.ping.distrust()
     this.#lost(new TunnelError('IDLE', `no answer for ${Math.round(silentMs / 1000)} s`), silentMs)
     // A dial that is under way is not cut short: it may be slow for the same reason.
     if (this.#moving === undefined) this.move('stall')

@@ -26,6 +26,8 @@ export class Ping {
   #nonce = 0
   #sentAt = 0
   #awaiting = false
+  /** The answer under way is late for reasons of its own. */
+  #outlier = false
   #answers = 0
   #baseMs: number | undefined
   #samples: number[] = []
@@ -96,18 +98,26 @@ export class Ping {
     return new Promise(resolve => this.#waiters.push(resolve))
   }
 
+  /** The ping under way met a stall: it counts as answered when it is, but its time says nothing of the path. */
+  distrust(): void {
+    this.#outlier = this.#awaiting
+  }
+
   /** An unexpected nonce is ignored: it answers a ping of an earlier carrier. */
   pong(nonce: number): void {
     if (!this.#awaiting || nonce !== this.#nonce) return
     this.#awaiting = false
     this.#answers++
-    const ms = this.#clock.now() - this.#sentAt
-    this.#samples.push(ms)
-    this.#baseMs = Math.min(...this.#samples.slice(-BASE_SAMPLES))
-    if (this.#samples.length > HISTORY) this.#samples = this.#samples.slice(-HISTORY)
+    if (!this.#outlier) this.#sample(this.#clock.now() - this.#sentAt)
     const waiters = this.#waiters
     this.#waiters = []
     for (const resolve of waiters) resolve()
+  }
+
+  #sample(ms: number): void {
+    this.#samples.push(ms)
+    this.#baseMs = Math.min(...this.#samples.slice(-BASE_SAMPLES))
+    if (this.#samples.length > HISTORY) this.#samples = this.#samples.slice(-HISTORY)
   }
 
   readonly #beat = (): void => {
@@ -115,6 +125,7 @@ export class Ping {
       this.#nonce++
       this.#sentAt = this.#clock.now()
       this.#awaiting = true
+      this.#outlier = false
       this.#send(this.#nonce)
     }
     this.#cancel = this.#clock.after(this.#intervalMs, this.#beat)

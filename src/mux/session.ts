@@ -52,8 +52,8 @@ export interface SessionOptions {
   readonly onOpen?: (stream: Stream, open: Open) => void
   /** The route is gone; streams wait for the next `attach`. */
   readonly onDetached?: (error: TunnelError) => void
-  /** The session ended for good; its streams are reset already. Called once. */
-  readonly onClosed?: (error: TunnelError) => void
+  /** The session ended for good; its streams are reset already, so many. Called once. */
+  readonly onClosed?: (error: TunnelError, streams: number) => void
   readonly trace?: (transition: string) => void
 }
 
@@ -167,8 +167,9 @@ export class Session implements StreamHost, RouteHandler {
     this.#leaveRoute()
     this.#transition('closed', error.code)
     this.#outbox.clear()
-    for (const stream of [...this.#streams.values()]) stream.receiveReset(error)
-    this.#options.onClosed?.(error)
+    const streams = [...this.#streams.values()]
+    for (const stream of streams) stream.receiveReset(error)
+    this.#options.onClosed?.(error, streams.length)
   }
 
   /** One message of the route, after ATTACHED. A violation ends the session, never the caller. */
@@ -190,8 +191,6 @@ export class Session implements StreamHost, RouteHandler {
   drain(): void {
     this.#outbox.drain()
   }
-
-  // For streams.
 
   ready(stream: Stream): void {
     this.#outbox.ready(stream)

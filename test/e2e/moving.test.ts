@@ -1,7 +1,7 @@
 /** The session goes from carrier to carrier, and from gateway to gateway, because somebody asks for it; and two agents of one name. */
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { createConnection } from 'node:net'
+import { createConnection, type Socket } from 'node:net'
 import { test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 import { eventually, tunnelctlCommand } from '../support/processes.ts'
@@ -110,24 +110,34 @@ async function refuses(port: number): Promise<boolean> {
   }
 }
 
-test('--redial-every: the carrier is replaced again and again, under an echo that never fails', async t => {
-  const every = ['--redial-every', '1s']
-  const world = await Restarts.begin(t, { connectArgs: every, agentArgs: every })
-  const { connect, agent } = world
-  const client = await world.echo()
-  const since = connect.events.length
-  const moves = () => connect.events.slice(since).filter(({ event }) => event === 'moved')
-  const renewals = () =>
-    agent.process.events.filter(({ event, reason }) => event === 'registered' && reason === 'schedule')
-  for (let turn = 0; moves().length < 3 || renewals().length < 3; turn++) {
+/** Sends to an echo until `done`. Not all of the processor is for it. */
+async function echoUntil(client: Socket, done: () => boolean): Promise<void> {
+  for (let turn = 0; !done(); turn++) {
     await echoed(client, `turn ${turn}`)
-    // Not all of the processor for the echo.
     await pause(5)
   }
-  assert.ok(moves().every(({ reason }) => reason === 'schedule'))
-  // An agent's carrier takes its sessions along when it goes: they are resumed, and nothing is lost.
+}
+
+test('connect --redial-every: the carrier is replaced again and again, under an echo that never fails', async t => {
+  const world = await Restarts.begin(t, { connectArgs: ['--redial-every', '1s'] })
+  const { connect } = world
+  const client = await world.echo()
+  const since = connect.events.length
+  await echoUntil(client, () => saidSince(connect, since).length >= 3)
+  assert.deepEqual(saidSince(connect, since), ['moved', 'moved', 'moved'])
+  assert.ok(connect.events.every(({ event, reason }) => event !== 'moved' || reason === 'schedule'))
+})
+
+test('agent --redial-every: the sessions are resumed over each new carrier, under an echo that never fails', async t => {
+  const world = await Restarts.begin(t, { agentArgs: ['--redial-every', '1s'] })
+  const { connect, agent } = world
+  const client = await world.echo()
+  const renewals = () =>
+    agent.process.events.filter(({ event, reason }) => event === 'registered' && reason === 'schedule')
+  await echoUntil(client, () => renewals().length >= 2)
+  await echoed(client, 'after')
   assert.deepEqual(
-    saidSince(connect, since).filter(name => ['close', 'error'].includes(name)),
+    saidSince(connect, 0).filter(name => ['close', 'error'].includes(name)),
     [],
   )
 })

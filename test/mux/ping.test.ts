@@ -67,3 +67,17 @@ test('after stop no timer is left', () => {
   ping.stop()
   assert.equal(clock.timers, 0)
 })
+
+test('a ping that met a stall counts as answered, but not as a measurement', () => {
+  const { clock, sent, ping } = pinging()
+  ping.start()
+  clock.advanceSync(12_000)
+  ping.distrust()
+  ping.pong(sent[0] ?? 0)
+  assert.deepEqual([ping.answers, ping.latestMs, ping.baseMs], [1, undefined, undefined])
+  clock.advanceSync(1_000)
+  clock.advanceSync(5)
+  ping.pong(sent[1] ?? 0)
+  assert.equal(ping.answers, 2)
+  assert.ok((ping.latestMs ?? Number.NaN) <= 1_005)
+})

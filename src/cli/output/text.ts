@@ -46,9 +46,9 @@ export function lineOf(event: ConnectEvent, paint: ChalkInstance, quiet = false)
 const moveReasons: Record<MoveReason, string> = {
   asked: 'as SIGHUP asked',
   schedule: 'as --redial-every asked',
-  drain: 'for the gateway is shutting down',
-  sleep: 'for this machine was asleep',
-  stall: 'for the one before did not answer',
+  drain: 'because the gateway is shutting down',
+  sleep: 'because this machine was asleep',
+  stall: 'because the one before did not answer',
 }
 
 /** `tunnelctl: REFUSED db/prod:5432: connection refused (check that the service is running)`, on one line. */

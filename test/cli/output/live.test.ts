@@ -121,6 +121,19 @@ test('forwarding lines and failures go by above the block, which stays whole', (
   output.close()
 })
 
+test('when the session is lost, and when it is back, the block says so together with the line above it', () => {
+  const { screen, clock, state, output } = setup()
+  output.event(connected)
+  state.snapshot = snapshotOf({ state: { name: 'resuming', forMs: 4_000, streamsHeld: 3 } })
+  output.event({ event: 'disconnected', reason: 'no answer for 4 s' })
+  assert.match(screen.text, /^disconnected: no answer for 4 s\n\n● resuming 4 s, 3 streams held/)
+  state.snapshot = snapshotOf({ resumes: 1 })
+  output.event({ event: 'resumed', gapMs: 5_000 })
+  assert.match(screen.text, /\nresumed after 5\.0 s\n\n● connected 23 ms .* 1 resume\n/)
+  output.close()
+  assert.equal(clock.waiting, 0)
+})
+
 test('stdout that is a pipe gets the forwarding lines and no sequence', () => {
   const { screen, stdout, output } = setup({ stdout: 'pipe', env: {} })
   output.event(connected)
