@@ -32,6 +32,23 @@ test('SIGHUP at connect: it goes over to another carrier, and its connections go
   )
 })
 
+/** Above the jump of the time of day that counts as a sleep, with the second between two looks. */
+const SLEEP_MS = 6_500
+
+test('a connect that stood still, as in a sleep, goes over to another carrier when it wakes', async t => {
+  const world = await Restarts.begin(t)
+  const { connect } = world
+  const client = await world.echo()
+  const since = connect.events.length
+  process.kill(connect.process.pid, 'SIGSTOP')
+  client.write('written in its sleep')
+  await pause(SLEEP_MS)
+  process.kill(connect.process.pid, 'SIGCONT')
+  assert.equal((await connect.process.event('moved', undefined, since)).reason, 'sleep')
+  assert.equal(String((await once(client, 'data'))[0]), 'written in its sleep')
+  await echoed(client, 'awake')
+})
+
 test('SIGHUP while the gateway is away, and again: nothing breaks, and all is well when it is back', async t => {
   const world = await Restarts.begin(t)
   const { connect } = world

@@ -9,16 +9,14 @@ import { metricsOf } from '../support/tunnel.ts'
 test('an idle connection outlives kill -9 of the gateway, and so do the listeners', async t => {
   const world = await Restarts.begin(t)
   const { connect } = world
-  const port = connect.port(ECHO)
-  const client = await dial(port)
-  await echoed(client, 'before')
+  const client = await world.echo()
   const since = connect.events.length
   await world.gateway.process.kill()
   const lost = await connect.process.event('disconnected', undefined, since)
   assert.ok(String(lost.reason).length > 0)
 
   // The listener accepts meanwhile, and what is written waits.
-  const early = await dial(port)
+  const early = await dial(connect.port(ECHO))
   const both = Promise.all([echoed(early, 'opened without a gateway'), echoed(client, 'written without a gateway')])
   await world.startGateway()
   const resumed = await connect.process.event('resumed', undefined, since)
@@ -34,14 +32,12 @@ test('an idle connection outlives kill -9 of the gateway, and so do the listener
 test('an agent that was killed and started again: connections are reset, listeners stay, and new ones wait for it', async t => {
   const world = await Restarts.begin(t)
   const { connect } = world
-  const port = connect.port(ECHO)
-  const client = await dial(port)
-  await echoed(client, 'before')
+  const client = await world.echo()
   const since = connect.events.length
   const seen = outcome(client)
   await world.agent.process.kill()
   await connect.process.event('disconnected', undefined, since)
-  const early = await dial(port)
+  const early = await dial(connect.port(ECHO))
   const heard = echoed(early, 'opened without an agent')
   await world.startAgent()
   assert.equal(await seen, 'ECONNRESET')

