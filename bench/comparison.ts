@@ -108,7 +108,7 @@ async function enter(entrant: Entrant, services: Services): Promise<void> {
     return
   }
   try {
-    entrant.running = await contender.start(services.ports, false)
+    entrant.running = await contender.start(services.ports, {})
   } catch (error) {
     entrant.failed = reason(error)
   }

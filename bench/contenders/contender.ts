@@ -5,10 +5,24 @@ import type { Tools } from '../tools.ts'
 /** One way to get to the services. To add one, write it here and name it in `contenders.ts`. */
 export interface Contender {
   readonly name: string
+  /** What its legs are encrypted with. Like is compared with like: each security has a yardstick of its own. */
+  readonly security: Security
   /** One word on why it cannot run on this machine, such as the program that is missing. */
   readonly missing?: string
-  /** @param probe start its Node processes so that their memory can be measured exactly */
-  start(services: Ports, probe: boolean): Promise<Running>
+  start(services: Ports, conditions: Conditions): Promise<Running>
+}
+
+/** `tls`: on both legs, from the developer's end to the middle and from there to the services' end. */
+export type Security = 'plain' | 'tls'
+
+export interface Conditions {
+  /** Start its Node processes so that their memory can be measured exactly. */
+  readonly probe?: boolean
+  /**
+   * Puts a link between the developer's end and the middle: resolves with the port to dial in place of `port`, which
+   * the middle listens at. Absent: the developer's end dials the middle itself.
+   */
+  readonly link?: (port: number) => Promise<number>
 }
 
 /** Makes a contender out of what the machine has. */

@@ -11,9 +11,16 @@ const hops = 3
 /** The yardstick: three TCP hops in one HAProxy process of two threads, a TCP connection per hop and connection. */
 export const haproxy = (tools: Tools): Contender => {
   const { haproxy: tool } = tools
-  if (!tool) return { name: 'haproxy', missing: 'haproxy', start: () => Promise.reject(new Error('no haproxy')) }
+  if (!tool)
+    return {
+      name: 'haproxy',
+      security: 'plain',
+      missing: 'haproxy',
+      start: () => Promise.reject(new Error('no haproxy')),
+    }
   return {
     name: 'haproxy',
+    security: 'plain',
     start: services =>
       withFreePorts(hops * Object.keys(services).length, free =>
         starting(async processes => {

@@ -6,7 +6,8 @@ const hops = ['hop 1', 'hop 2', 'hop 3']
 /** Three Node processes that pipe sockets: no protocol, no multiplexing, a TCP connection per hop and connection. */
 export const raw = (): Contender => ({
   name: 'raw',
-  start: (services, probe) =>
+  security: 'plain',
+  start: (services, { probe }) =>
     starting(async processes => {
       const names = Object.keys(services)
       const chain = hops.map(role => Child.own(role, 'processes/hop.ts', [String(names.length)], probe))

@@ -19,8 +19,9 @@ export const tunnelctlProgram = (): string | undefined =>
 /** Gateway, agent and connect as three processes, the way a user starts them. */
 export const tunnelctl = (): Contender => ({
   name: 'tunnelctl',
+  security: 'plain',
   ...(tunnelctlProgram() === undefined ? { missing: 'unbuilt' } : {}),
-  start: (services, probe) =>
+  start: (services, { probe = false }) =>
     starting(async processes => {
       const { key, agentToken, connectToken } = await makeTokens()
       const start = (role: string, args: readonly string[]): Child => {

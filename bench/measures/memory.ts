@@ -37,7 +37,7 @@ export async function measureMemory(
   connections: number,
   pauseMs: number,
 ): Promise<MemoryResult[]> {
-  const running = await contender.start(services, true)
+  const running = await contender.start(services, { probe: true })
   try {
     const port = running.ports.echo
     if (port === undefined) throw new Error('no way to the echo service')
