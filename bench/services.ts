@@ -5,7 +5,7 @@ import { Child, scratch } from './child.ts'
 import { listening, withFreePorts } from './port.ts'
 import type { Tool, ToolName, Tools } from './tools.ts'
 
-export type ServiceName = 'echo' | 'http' | 'iperf' | 'blob'
+export type ServiceName = 'echo' | 'http' | 'iperf' | 'blob' | 'pour'
 
 /** The program that a service needs; the others are the bench's own. */
 export const serviceTool: { readonly [name in ServiceName]?: ToolName } = { http: 'nginx', iperf: 'iperf3' }

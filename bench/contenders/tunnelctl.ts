@@ -7,7 +7,7 @@ import type { Ports, ServiceName } from '../services.ts'
 import { type Contender, starting } from './contender.ts'
 
 /** Port numbers of the targets: names for the agent's catalogue, nothing listens there. */
-const targetPorts: Record<ServiceName, number> = { echo: 7, http: 80, iperf: 5201, blob: 9000 }
+const targetPorts: Record<ServiceName, number> = { echo: 7, http: 80, iperf: 5201, blob: 9000, pour: 9001 }
 
 const program = fileURLToPath(new URL('../../bin/tunnelctl.js', import.meta.url))
 const bundle = fileURLToPath(new URL('../../dist/main.js', import.meta.url))
