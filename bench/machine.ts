@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process'
 import { cpus, release, totalmem, type } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { environment } from './child.ts'
-import type { Tools } from './tools.ts'
+import { loadTools, type ToolName, type Tools } from './tools.ts'
 
 export interface Machine {
   readonly cpu: string
@@ -22,10 +22,20 @@ export function describeMachine(): Machine {
   }
 }
 
-/** By name; what is not installed, or not built, is left out. */
-export function describeVersions(tools: Tools, binary: string | undefined): Record<string, string> {
+/**
+ * By name; what is not installed, or not built, is left out.
+ * @param programs of the contenders
+ */
+export function describeVersions(
+  tools: Tools,
+  programs: readonly ToolName[],
+  binary: string | undefined,
+): Record<string, string> {
   const versions: Record<string, string> = { node: process.versions.node }
-  for (const [name, tool] of Object.entries(tools)) versions[name] = tool.version
+  for (const name of [...loadTools, ...programs]) {
+    const version = tools[name]?.version
+    if (version !== undefined) versions[name] = version
+  }
   if (binary !== undefined) {
     versions.tunnelctl = output(process.execPath, [binary, '--version']) ?? 'unknown'
     const commit = output('git', ['describe', '--always', '--dirty', '--exclude=*'])

@@ -2,17 +2,20 @@
 import { writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { type Comparison, compare, type Plan } from './comparison.ts'
-import { contenders } from './contenders/contenders.ts'
+import type { Contender } from './contenders/contender.ts'
+import { allContenders, contenders } from './contenders/contenders.ts'
 import { tunnelctlProgram } from './contenders/tunnelctl.ts'
 import { describeMachine, describeVersions } from './machine.ts'
 import { measures, moreMeasures } from './measures/measures.ts'
 import { formatJson, formatText, type Setting } from './report.ts'
-import { findTools } from './tools.ts'
+import { findTools, type Tools } from './tools.ts'
 
 const help = `Measures tunnelctl beside a direct connection, a raw Node pipe chain and a HAProxy TCP chain, on loopback.
 
 npm run bench -- [options]
-  --only NAME,…    only these contenders (direct, raw, haproxy, tunnelctl)
+  --peers          all contenders: other tunnels too, and those with TLS, as far as they are installed
+  --peers-path DIR where to look for programs before PATH, ~/.cargo/bin and ~/go/bin
+  --only NAME,…    only these contenders, of all there are
   --rounds N       rounds, every contender in each (default 3)
   --seconds S      time of a measure; latencies take half of it (default 2)
   --restarts N     kills of the gateway for the resume gap; 0 leaves it out (default 9, with --full 27)
@@ -49,7 +52,8 @@ async function main(): Promise<number> {
   const { plan, json } = options
   const { rounds, seconds, idle, verifyBytes, tools } = plan
   const machine = describeMachine()
-  const versions = describeVersions(tools, tunnelctlProgram())
+  const programs = plan.contenders.flatMap(contender => contender.programs ?? [])
+  const versions = describeVersions(tools, programs, tunnelctlProgram())
   const setting: Setting = { machine, versions, rounds, seconds, idle, verifyBytes }
   let comparison: Comparison
   try {
@@ -73,6 +77,8 @@ async function main(): Promise<number> {
 function parse(): { readonly help: true } | { readonly help: false; readonly plan: Plan; readonly json?: string } {
   const { values } = parseArgs({
     options: {
+      peers: { type: 'boolean', default: false },
+      'peers-path': { type: 'string' },
       only: { type: 'string', multiple: true },
       rounds: { type: 'string', default: '3' },
       seconds: { type: 'string', default: '2' },
@@ -86,13 +92,13 @@ function parse(): { readonly help: true } | { readonly help: false; readonly pla
     },
   })
   if (values.help) return { help: true }
-  const tools = values['own-load'] ? {} : findTools()
-  const made = contenders.map(make => make(tools))
-  const names = values.only?.flatMap(list => list.split(',')) ?? made.map(contender => contender.name)
-  const unknown = names.find(name => !made.some(contender => contender.name === name))
-  if (unknown !== undefined) throw new Error(`--only: there is no contender ${JSON.stringify(unknown)}`)
+  const tools = values['own-load'] ? {} : findTools(values['peers-path'])
   const plan: Plan = {
-    contenders: made.filter(contender => names.includes(contender.name)),
+    contenders: choose(
+      values.only?.flatMap(list => list.split(',')),
+      values.peers,
+      tools,
+    ),
     measures: values.full ? [...measures, ...moreMeasures] : measures,
     tools,
     rounds: number('--rounds', values.rounds, 1, true),
@@ -103,6 +109,16 @@ function parse(): { readonly help: true } | { readonly help: false; readonly pla
     say: text => process.stderr.write(process.stderr.isTTY ? `\r\x1b[K${text}` : `${text}\n`),
   }
   return { help: false, plan, ...(values.json === undefined ? {} : { json: values.json }) }
+}
+
+/** @param names the only ones wanted; undefined: the usual ones, or all with `peers` */
+function choose(names: readonly string[] | undefined, peers: boolean, tools: Tools): Contender[] {
+  const made = (names || peers ? allContenders : contenders).map(make => make(tools))
+  if (!names) return made
+  const unknown = names.find(name => !made.some(contender => contender.name === name))
+  if (unknown === undefined) return made.filter(contender => names.includes(contender.name))
+  const known = made.map(contender => contender.name).join(', ')
+  throw new Error(`--only: there is no contender ${JSON.stringify(unknown)}\nthere are ${known}`)
 }
 
 function number(flag: string, text: string, least: number, whole: boolean): number {

@@ -1,8 +1,13 @@
-import type { Contender } from './contender.ts'
+import { type Contender, linked } from './contender.ts'
 
 /** No hop at all: what the machine and the load tools give at most. */
 export const direct = (): Contender => ({
   name: 'direct',
   security: 'plain',
-  start: async services => ({ ports: services, processes: [], stop: async () => undefined }),
+  about: { hops: 0, transport: 'the connection itself' },
+  start: async (services, { link }) => ({
+    ports: await linked(services, link),
+    processes: [],
+    stop: async () => undefined,
+  }),
 })

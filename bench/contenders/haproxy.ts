@@ -1,53 +1,56 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { type Certificate, host } from '../certificate.ts'
 import { Child, scratch } from '../child.ts'
 import { listening, withFreePorts } from '../port.ts'
 import type { Ports } from '../services.ts'
-import type { Tools } from '../tools.ts'
-import { type Contender, starting } from './contender.ts'
+import { type Conditions, starting, twins } from './contender.ts'
+import { peers } from './peers.ts'
 
 const hops = 3
 
-/** The yardstick: three TCP hops in one HAProxy process of two threads, a TCP connection per hop and connection. */
-export const haproxy = (tools: Tools): Contender => {
-  const { haproxy: tool } = tools
-  if (!tool)
-    return {
-      name: 'haproxy',
-      security: 'plain',
-      missing: 'haproxy',
-      start: () => Promise.reject(new Error('no haproxy')),
-    }
-  return {
-    name: 'haproxy',
-    security: 'plain',
-    start: services =>
-      withFreePorts(hops * Object.keys(services).length, free =>
-        starting(async processes => {
-          const { configuration, ports } = chain(services, free)
-          const file = join(scratch(), `haproxy-${Object.values(ports).join('-')}.cfg`)
-          writeFileSync(file, configuration)
-          const child = new Child('haproxy', tool.path, ['-db', '-f', file])
-          processes.push(child)
-          // It binds every port before it serves one, and the echo service does not mind an empty connection.
-          await listening(child, ports.echo ?? 0)
-          return { ports }
-        }),
-      ),
-  }
-}
+/**
+ * The yardsticks: three TCP hops in one HAProxy process of two threads, a TCP connection per hop and connection. With
+ * TLS, the second and the third hop end what the hop before them has begun.
+ */
+export const haproxy = twins(
+  ['haproxy'],
+  { name: 'haproxy', security: 'plain', about: peers.haproxy },
+  (paths, services, { link }, files) =>
+    withFreePorts(hops * Object.keys(services).length, free =>
+      starting(async processes => {
+        const { configuration, ports } = await chain(services, free, link, files)
+        const file = join(scratch(), `haproxy-${Object.values(ports).join('-')}.cfg`)
+        writeFileSync(file, configuration)
+        const child = new Child('haproxy', paths.haproxy, ['-db', '-f', file])
+        processes.push(child)
+        // It binds every port before it serves one, and the echo service does not mind an empty connection.
+        await listening(child, ports.echo ?? 0)
+        return { ports }
+      }),
+    ),
+)
 
-function chain(services: Ports, free: readonly number[]): { configuration: string; ports: Ports } {
+async function chain(
+  services: Ports,
+  free: readonly number[],
+  link: Conditions['link'] = async port => port,
+  files?: Certificate,
+): Promise<{ configuration: string; ports: Ports }> {
   const lines = ['global', '  nbthread 2', 'defaults', '  mode tcp', '  timeout connect 5s']
   lines.push('  timeout client 1h', '  timeout server 1h')
+  const [ended, begun] = files
+    ? [` ssl crt ${files.pem}`, ` ssl verify required ca-file ${files.cert} verifyhost ${host}`]
+    : ['', '']
   const ports: Record<string, number> = {}
   const listeners = free[Symbol.iterator]()
   for (const [name, service] of Object.entries(services)) {
     let dial = service
     for (let hop = hops; hop >= 1; hop--) {
       const listen = listeners.next().value ?? 0
-      lines.push(`listen ${name}-${hop}`, `  bind 127.0.0.1:${listen}`, `  server next 127.0.0.1:${dial}`)
-      dial = listen
+      const bind = `bind 127.0.0.1:${listen}${hop > 1 ? ended : ''}`
+      lines.push(`listen ${name}-${hop}`, `  ${bind}`, `  server next 127.0.0.1:${dial}${hop < hops ? begun : ''}`)
+      dial = hop === 2 ? await link(listen) : listen
     }
     ports[name] = dial
   }

@@ -7,14 +7,15 @@ const hops = ['hop 1', 'hop 2', 'hop 3']
 export const raw = (): Contender => ({
   name: 'raw',
   security: 'plain',
-  start: (services, { probe }) =>
+  about: { hops: hops.length, transport: 'a TCP connection per connection' },
+  start: (services, { probe, link = async port => port }) =>
     starting(async processes => {
       const names = Object.keys(services)
       const chain = hops.map(role => Child.own(role, 'processes/hop.ts', [String(names.length)], probe))
       processes.push(...chain)
-      const listeners = await Promise.all(chain.map(child => child.message<number[]>()))
-      const dial = [...listeners.slice(1), Object.values(services)]
+      const [near = [], middle = [], far = []] = await Promise.all(chain.map(child => child.message<number[]>()))
+      const dial = [await Promise.all(middle.map(link)), far, Object.values(services)]
       await Promise.all(chain.map((child, hop) => child.request(dial[hop] ?? [])))
-      return { ports: Object.fromEntries(names.map((name, index) => [name, listeners[0]?.[index]])) }
+      return { ports: Object.fromEntries(names.map((name, index) => [name, near[index]])) }
     }),
 })

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { Child, scratch } from '../child.ts'
 import type { Ports, ServiceName } from '../services.ts'
-import { type Contender, starting } from './contender.ts'
+import { starting, twins } from './contender.ts'
 
 /** Port numbers of the targets: names for the agent's catalogue, nothing listens there. */
 const targetPorts: Record<ServiceName, number> = { echo: 7, http: 80, iperf: 5201, blob: 9000, pour: 9001 }
@@ -17,11 +17,15 @@ export const tunnelctlProgram = (): string | undefined =>
   existsSync(program) && existsSync(bundle) ? program : undefined
 
 /** Gateway, agent and connect as three processes, the way a user starts them. */
-export const tunnelctl = (): Contender => ({
-  name: 'tunnelctl',
-  security: 'plain',
-  ...(tunnelctlProgram() === undefined ? { missing: 'unbuilt' } : {}),
-  start: (services, { probe = false }) =>
+export const tunnelctl = twins(
+  [],
+  {
+    name: 'tunnelctl',
+    security: 'plain',
+    about: { hops: 3, transport: 'streams in one WebSocket per leg' },
+    ...(tunnelctlProgram() === undefined ? { missing: 'unbuilt' } : {}),
+  },
+  (_, services, { probe = false, link = async port => port }, files) =>
     starting(async processes => {
       const { key, agentToken, connectToken } = await makeTokens()
       const start = (role: string, args: readonly string[]): Child => {
@@ -29,24 +33,28 @@ export const tunnelctl = (): Contender => ({
         processes.push(child)
         return child
       }
+      const [scheme, own, trusted] = files
+        ? ['wss', ['--tls-cert', files.cert, '--tls-key', files.key], ['--ca-file', files.cert]]
+        : ['ws', [], []]
 
       const startGateway = (listen: string): Child =>
         start('gateway', [
-          ...['--listen', listen, '--admin-listen', '127.0.0.1:0'],
+          ...['--listen', listen, '--admin-listen', '127.0.0.1:0', ...own],
           ...['--verify-key', `${key}.pub`, '--log-format', 'json'],
         ])
       let gateway = startGateway('127.0.0.1:0')
       const { address } = await listening(gateway)
-      const url = `ws://${address}`
+      const url = `${scheme}://${address}`
 
       const agent = start('agent', [
-        ...['--gateway', url, '--token-file', agentToken],
+        ...['--gateway', url, '--token-file', agentToken, ...trusted],
         ...names(services).flatMap(name => ['--service', `${target(name)}=127.0.0.1:${services[name]}`]),
       ])
       await agent.line('stderr', 'event "registered"', line => event(line, 'registered'))
 
+      const dialled = `${scheme}://127.0.0.1:${await link(Number(new URL(url).port))}`
       const connect = start('connect', [
-        ...['--gateway', url, '--token-file', connectToken],
+        ...['--gateway', dialled, '--token-file', connectToken, ...trusted],
         ...names(services).map(name => `127.0.0.1:0:${target(name)}`),
       ])
       const ports: Record<string, number> = {}
@@ -63,7 +71,7 @@ export const tunnelctl = (): Contender => ({
       }
       return { ports, restart }
     }),
-})
+)
 
 async function makeTokens(): Promise<{ key: string; agentToken: string; connectToken: string }> {
   const folder = mkdtempSync(join(scratch(), 'tokens-'))
