@@ -19,7 +19,7 @@ npm run bench -- [options]
   --rounds N       rounds, every contender in each (default 3)
   --seconds S      time of a measure; latencies take half of it (default 2)
   --restarts N     kills of the gateway for the resume gap; 0 leaves it out (default 9, with --full 27)
-  --idle N         idle connections for the memory; 0 leaves it out (default 2000)
+  --idle N         idle connections for the memory; 0 leaves it out (default 2000, with --peers 500)
   --full           also bulk over 8 streams, and more restarts
   --own-load       only what the bench measures by itself: no iperf3, wrk, nginx, haproxy
   --verify         also transfer 64 MiB of random bytes each way and compare their sha256
@@ -83,7 +83,7 @@ function parse(): { readonly help: true } | { readonly help: false; readonly pla
       rounds: { type: 'string', default: '3' },
       seconds: { type: 'string', default: '2' },
       restarts: { type: 'string' },
-      idle: { type: 'string', default: '2000' },
+      idle: { type: 'string' },
       full: { type: 'boolean', default: false },
       'own-load': { type: 'boolean', default: false },
       verify: { type: 'boolean', default: false },
@@ -104,7 +104,7 @@ function parse(): { readonly help: true } | { readonly help: false; readonly pla
     rounds: number('--rounds', values.rounds, 1, true),
     seconds: number('--seconds', values.seconds, 0.01, false),
     restarts: number('--restarts', values.restarts ?? (values.full ? '27' : '9'), 0, true),
-    idle: number('--idle', values.idle, 0, true),
+    idle: number('--idle', values.idle ?? (values.peers ? '500' : '2000'), 0, true),
     verifyBytes: values.verify ? 64 * 2 ** 20 : 0,
     say: text => process.stderr.write(process.stderr.isTTY ? `\r\x1b[K${text}` : `${text}\n`),
   }
