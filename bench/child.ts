@@ -37,6 +37,11 @@ export interface ChildOptions {
   readonly probe?: boolean
 }
 
+interface Polling {
+  readonly timeoutMs?: number
+  readonly everyMs?: number
+}
+
 export class Child {
   /** What the process is in its chain: `gateway`, `hop 1`. */
   readonly role: string
@@ -44,22 +49,23 @@ export class Child {
   readonly exited: Promise<number>
   readonly #process: ChildProcess
   readonly #files: { readonly stdout: string; readonly stderr: string }
-  readonly #probed: boolean
+  readonly #start: { readonly command: string; readonly args: readonly string[]; readonly options: ChildOptions }
   #end: string | undefined
 
   /** Starts the process. That it cannot be started shows in whatever is awaited first. */
   constructor(role: string, command: string, args: readonly string[], options: ChildOptions = {}) {
     this.role = role
-    this.#probed = options.probe === true
+    this.#start = { command, args, options }
+    const probed = options.probe === true
     const name = join(scratch(), `${started++}-${role.replaceAll(' ', '-')}`)
     this.#files = { stdout: `${name}.out`, stderr: `${name}.err` }
     // Files, not pipes: reading what a contender logs must not take processor time from it.
     const stdout = openSync(this.#files.stdout, 'w')
     const stderr = openSync(this.#files.stderr, 'w')
-    const channel = options.channel === true || this.#probed
+    const channel = options.channel === true || probed
     const child = spawn(command, args, {
       stdio: ['ignore', stdout, stderr, ...(channel ? (['ipc'] as const) : [])],
-      env: environment(this.#probed),
+      env: environment(probed),
     })
     this.#process = child
     alive.add(child)
@@ -84,6 +90,12 @@ export class Child {
     return new Child(role, process.execPath, ['--import', 'tsx', path, ...args], { channel: true, probe })
   }
 
+  /** Starts the same command line once more. */
+  again(): Child {
+    const { command, args, options } = this.#start
+    return new Child(this.role, command, args, options)
+  }
+
   get pid(): number | undefined {
     return this.#process.pid
   }
@@ -104,26 +116,36 @@ export class Child {
   }
 
   /** Polls until `found` gives something. Rejects when the process ends first or `timeoutMs` is over. */
-  async until<T>(what: string, found: () => T | undefined | Promise<T | undefined>, timeoutMs = 10_000): Promise<T> {
+  async until<T>(
+    what: string,
+    found: () => T | undefined | Promise<T | undefined>,
+    { timeoutMs = 10_000, everyMs = 10 }: Polling = {},
+  ): Promise<T> {
     const deadline = performance.now() + timeoutMs
     for (;;) {
       const result = await found()
       if (result !== undefined) return result
       if (this.end !== undefined) throw new Error(`${this.role} ${this.end}`)
       if (performance.now() > deadline) throw new Error(`${this.role}: no ${what} within ${timeoutMs} ms`)
-      await sleep(10)
+      await sleep(everyMs)
     }
   }
 
   /** The first whole line of an output for which `match` gives something. */
-  line<T>(output: 'stdout' | 'stderr', what: string, match: (line: string) => T | undefined): Promise<T> {
-    return this.until(what, () => {
+  line<T>(
+    output: 'stdout' | 'stderr',
+    what: string,
+    match: (line: string) => T | undefined,
+    polling?: Polling,
+  ): Promise<T> {
+    const find = () => {
       for (const line of this[output].split('\n').slice(0, -1)) {
         const result = match(line)
         if (result !== undefined) return result
       }
       return undefined
-    })
+    }
+    return this.until(what, find, polling)
   }
 
   /** The exit code. The process is killed, and the promise rejects, when `timeoutMs` is over. */
@@ -173,7 +195,7 @@ export class Child {
 
   /** Rejects when the process has ended, or when the system does not tell and no probe is loaded. */
   async memory(): Promise<Memory> {
-    if (this.#probed) {
+    if (this.#start.options.probe) {
       const { rss, heapUsed, external } = await this.request<NodeJS.MemoryUsage>('memory')
       return { rss, heap: heapUsed + external }
     }

@@ -1,25 +1,43 @@
 /**
- * The comparison: every contender is started once, then each round measures them in turn, one measure at a time, so
- * that whatever disturbs the machine disturbs all of them. Who begins rotates from round to round.
+ * The comparison, part by part. On loopback all contenders run at once and are measured in turn; over a link, and for
+ * the memory, each is started for itself.
  */
-import { type Check, checkPath } from './checks.ts'
-import type { Contender, Running } from './contenders/contender.ts'
-import { yardstick } from './contenders/contenders.ts'
+import type { Check } from './checks.ts'
+import type { Contender } from './contenders/contender.ts'
+import { tunnelctlProgram } from './contenders/tunnelctl.ts'
+import { absence, check, type Entrant, enter, leave, reason } from './entrant.ts'
+import type { Profile } from './link/profile.ts'
 import { Load } from './load.ts'
-import type { Bench, Figure, Measure } from './measures/measure.ts'
-import { type MemoryResult, measureMemory } from './measures/memory.ts'
-import { measureResume, type ResumeResult } from './measures/resume.ts'
-import { type Services, serviceTool, startServices } from './services.ts'
-import { ratio, type Summary, summarize } from './statistics.ts'
+import { idleFigure, measureIdle } from './measures/idle.ts'
+import { type Bench, type Measure, paceOf } from './measures/measure.ts'
+import { fairnessMeasures, linkMeasures } from './measures/measures.ts'
+import { measureMemory, memoryFigures } from './measures/memory.ts'
+import { measureResume, resumeFigure } from './measures/resume.ts'
+import { measureStart, startFigures } from './measures/start.ts'
+import { isOurs, type Outcome, type Reading, type Result, resultsOf } from './result.ts'
+import { type Measured, measureRounds } from './rounds.ts'
+import { type Services, startServices } from './services.ts'
 import type { Tools } from './tools.ts'
+
+/** In the order of the report. */
+export const partNames = ['standard', 'resume', 'memory', 'start', 'fairness', 'idle', 'wan'] as const
+
+export type PartName = (typeof partNames)[number]
+
+/** What takes no more than a few minutes. */
+export const usualParts: readonly PartName[] = ['standard', 'resume', 'memory', 'start']
 
 export interface Plan {
   readonly contenders: readonly Contender[]
+  readonly parts: ReadonlySet<PartName>
+  /** Those of the standard part. */
   readonly measures: readonly Measure[]
   readonly tools: Tools
   readonly rounds: number
+  /** Of what takes long: fairness and links. */
+  readonly longRounds: number
   readonly seconds: number
-  /** Idle connections for the memory; 0 leaves it out. */
+  /** Idle connections for the memory; half as many for the processor time; 0 leaves both out. */
   readonly idle: number
   /** Restarts of the gateway for the resume gap; 0 leaves it out. */
   readonly restarts: number
@@ -29,242 +47,184 @@ export interface Plan {
   readonly say: (text: string) => void
 }
 
-/** One figure of one contender. Without `summary`, `skipped` (a missing thing, in one word) or `failed` says why. */
-export interface Result {
-  readonly figure: Figure
-  readonly contender: string
-  readonly values: readonly number[]
-  readonly summary?: Summary
-  /** To the yardstick. */
-  readonly ratio?: number
-  readonly skipped?: string
-  readonly failed?: string
-}
-
-export interface Absence {
-  readonly contender: string
-  readonly skipped?: string
-  readonly failed?: string
+/** What belongs together in the report. */
+export interface Part {
+  /** Stable, for the JSON; what its results name. */
+  readonly id: string
+  readonly label: string
+  readonly link?: Profile
+  readonly results: readonly Result[]
 }
 
 export interface Comparison {
   readonly checks: readonly Check[]
-  readonly results: readonly Result[]
-  readonly resume: readonly (ResumeResult | Absence)[]
-  readonly memory: readonly (MemoryResult | Absence)[]
+  readonly parts: readonly Part[]
   /** True when a contender that should run did not, or a measure or a check failed. */
   readonly failed: boolean
 }
 
-/** A contender while it is compared. */
-interface Entrant {
-  readonly contender: Contender
-  running?: Running
-  skipped?: string
-  failed?: string
-}
-
-/** The values of one measure at one contender: by figure, then by round. */
-interface Series {
-  readonly values: (number | undefined)[][]
-  skipped?: string
-  failed?: string
+/** What the parts share. */
+interface Stage {
+  readonly plan: Plan
+  readonly services: Services
+  readonly bench: Omit<Bench, 'ports'>
 }
 
 export async function compare(plan: Plan): Promise<Comparison> {
-  const load = new Load()
-  const entrants: Entrant[] = []
+  const [load, other] = [new Load(), new Load()]
   let services: Services | undefined
   try {
     plan.say('starting')
-    services = await startServices(plan.tools, plan.verifyBytes)
-    const checks: Check[] = []
-    for (const contender of plan.contenders) {
-      const entrant: Entrant = { contender }
-      entrants.push(entrant)
-      await enter(entrant, services)
-      checks.push(...(await check(entrant, services, load, plan)))
-    }
-    const series = await measureAll(entrants, services, load, plan)
-    const resume = plan.restarts === 0 ? [] : await measureEachResume(entrants, load, plan)
-    await leave(entrants)
-    const memory = plan.idle === 0 ? [] : await measureEachMemory(entrants, services, load, plan)
-    const results = summarizeAll(plan, entrants, series)
-    const failed =
-      entrants.some(entrant => entrant.failed !== undefined) ||
-      [...results, ...resume, ...memory].some(result => 'failed' in result && result.failed !== undefined)
-    return { checks, results, resume, memory, failed }
+    const { tools, seconds, parts: wanted, verifyBytes } = plan
+    services = await startServices(tools, verifyBytes, wanted.has('fairness') || wanted.has('wan'))
+    const stage: Stage = { plan, services, bench: { load, other, tools, seconds, services: services.ports } }
+    const loopback = await compareOnLoopback(stage)
+    const parts = [...loopback.parts, ...(await measureEachMemory(stage)), ...(await compareOverLinks(stage))]
+    const order = (part: Part) => partNames.findIndex(name => part.id.startsWith(name))
+    parts.sort((a, b) => order(a) - order(b))
+    const failed = loopback.failed || parts.some(part => part.results.some(result => result.failed !== undefined))
+    return { checks: loopback.checks, parts, failed }
   } finally {
-    await leave(entrants)
-    await load.stop()
+    await Promise.all([load.stop(), other.stop()])
     await services?.stop()
   }
 }
 
-async function enter(entrant: Entrant, services: Services): Promise<void> {
-  const { contender } = entrant
-  if (contender.missing !== undefined) {
-    entrant.skipped = contender.missing
-    return
-  }
+async function compareOnLoopback(stage: Stage): Promise<Comparison> {
+  const { plan, services, bench } = stage
+  const { say } = plan
+  const entrants: Entrant[] = []
+  const checks: Check[] = []
+  const parts: Part[] = []
+  if (!(['standard', 'resume', 'start', 'fairness', 'idle'] as const).some(name => plan.parts.has(name)))
+    return { checks, parts, failed: false }
   try {
-    entrant.running = await contender.start(services.ports, {})
-  } catch (error) {
-    entrant.failed = reason(error)
+    for (const contender of plan.contenders) {
+      const entrant = await enter(contender, services)
+      entrants.push(entrant)
+      checks.push(...(await check(entrant, services, bench.load, plan.verifyBytes)))
+    }
+    if (plan.parts.has('standard')) {
+      const rounds = { rounds: plan.rounds, warmUp: true, say }
+      parts.push(...standardParts(await measureRounds(plan.measures, entrants, services, bench, rounds)))
+    }
+    if (plan.parts.has('fairness')) {
+      const rounds = { rounds: plan.longRounds, warmUp: false, say }
+      const measured = await measureRounds(fairnessMeasures, entrants, services, bench, rounds)
+      parts.push(partOf('fairness', 'fairness, loopback', measured))
+    }
+    if (plan.parts.has('idle') && plan.idle > 0) {
+      const connections = Math.ceil(plan.idle / 2)
+      const label = `processor time with ${connections} idle connections`
+      const outcomes = await ofEach(entrants, plan, 'idle', async ({ running }) =>
+        running ? measureIdle(running, bench.load, connections, paceOf(bench)) : [],
+      )
+      parts.push({ id: 'idle', label, results: resultsOf('idle', [idleFigure], outcomes) })
+    }
+    if (plan.parts.has('start')) parts.push(await measureStarts(entrants, plan))
+    if (plan.parts.has('resume') && plan.restarts > 0) parts.push(await measureResumes(entrants, stage))
+    return { checks, parts, failed: entrants.some(({ failed }) => failed !== undefined) }
+  } finally {
+    await leave(entrants)
   }
 }
 
-async function check(entrant: Entrant, services: Services, load: Load, plan: Plan): Promise<readonly Check[]> {
-  if (!entrant.running) return []
-  try {
-    return await checkPath(entrant.contender.name, entrant.running.ports, services, load, plan.verifyBytes)
-  } catch (error) {
-    entrant.failed = `check: ${reason(error, entrant.running)}`
-    return []
-  }
-}
-
-async function leave(entrants: readonly Entrant[]): Promise<void> {
-  await Promise.all(entrants.map(entrant => entrant.running?.stop()))
-}
-
-/** Not counted: code that a process has run for a second is compiled, and caches are filled, as after a minute of use. */
-const warmUp = -1
-
-async function measureAll(
-  entrants: readonly Entrant[],
-  services: Services,
-  load: Load,
-  plan: Plan,
-): Promise<Map<Measure, Map<Entrant, Series>>> {
-  const bench: Bench = { load, tools: plan.tools, seconds: plan.seconds }
-  const series = new Map(
-    plan.measures.map(measure => {
-      const missing = whatIsMissing(measure, services, plan.tools)
-      return [measure, new Map(entrants.map(entrant => [entrant, beginSeries(measure, entrant, missing)]))]
-    }),
+/** The measures, and what they cost. */
+function standardParts(measured: readonly Measured[]): Part[] {
+  const costs = measured.flatMap(({ measure: { cost }, costs }) =>
+    cost ? resultsOf('standard-cpu', [cost], costs) : [],
   )
-  for (let round = warmUp; round < plan.rounds; round++) {
-    const turn = entrants.map((_, index) => entrants[(index + round + 1) % entrants.length]).filter(defined)
-    const name = round === warmUp ? 'warm-up' : `round ${round + 1}/${plan.rounds}`
-    for (const [measure, byEntrant] of series) {
-      for (const entrant of turn) {
-        const its = byEntrant.get(entrant)
-        if (!its || its.skipped !== undefined || its.failed !== undefined) continue
-        plan.say(`${name}: ${measure.figures[0]?.label}: ${entrant.contender.name}`)
-        await measureOnce(measure, entrant, its, round, round === warmUp ? { ...bench, seconds: 1 } : bench)
-      }
-    }
-  }
-  return series
+  return [
+    partOf('standard', 'throughput and latency, loopback', measured),
+    {
+      id: 'standard-cpu',
+      label: 'processor time, user and system, seconds per GB and per 1,000 requests',
+      results: costs,
+    },
+  ]
 }
 
-async function measureOnce(measure: Measure, entrant: Entrant, series: Series, round: number, bench: Bench) {
-  const port = entrant.running?.ports[measure.service]
-  try {
-    if (port === undefined) throw new Error(`no way to the ${measure.service} service`)
-    const values = await measure.run(port, bench)
-    for (const [index, value] of values.entries()) {
-      const rounds = series.values[index]
-      if (rounds && round !== warmUp) rounds[round] = value
-    }
-  } catch (error) {
-    series.failed = reason(error, entrant.running)
-  }
+function partOf(id: string, label: string, measured: readonly Measured[], link?: Profile): Part {
+  const results = measured.flatMap(({ measure, outcomes }) => resultsOf(id, measure.figures, outcomes))
+  return { id, label, ...(link && { link }), results }
 }
 
-function beginSeries(measure: Measure, { skipped, failed }: Entrant, missing: string | undefined): Series {
-  const why = skipped ?? (failed === undefined ? missing : undefined)
-  return {
-    values: measure.figures.map(() => []),
-    ...(why === undefined ? {} : { skipped: why }),
-    ...(failed === undefined ? {} : { failed }),
-  }
+async function measureStarts(entrants: readonly Entrant[], plan: Plan): Promise<Part> {
+  const ours = entrants.filter(({ contender }) => isOurs(contender.name))
+  const times = plan.seconds < 1 ? 1 : 15
+  const outcomes = await ofEach(ours, plan, 'start', async ({ running }) =>
+    running ? measureStart(tunnelctlProgram() ?? '', running, times) : [],
+  )
+  return { id: 'start', label: 'start', results: resultsOf('start', startFigures, outcomes) }
 }
 
-function whatIsMissing(measure: Measure, services: Services, tools: Tools): string | undefined {
-  if (measure.tool !== undefined && !tools[measure.tool]) return measure.tool
-  return services.ports[measure.service] === undefined ? (serviceTool[measure.service] ?? measure.service) : undefined
+async function measureResumes(entrants: readonly Entrant[], { plan, bench }: Stage): Promise<Part> {
+  const able = entrants.map(entrant =>
+    entrant.running && !entrant.running.restart ? { ...entrant, skipped: 'unable' } : entrant,
+  )
+  const outcomes = await ofEach(able, plan, 'resume', async ({ running }) =>
+    running?.restart ? measureResume(running, running.restart, bench.load, plan.restarts) : [],
+  )
+  return { id: 'resume', label: 'resume', results: resultsOf('resume', [resumeFigure], outcomes) }
 }
 
-async function measureEachResume(
-  entrants: readonly Entrant[],
-  load: Load,
-  plan: Plan,
-): Promise<(ResumeResult | Absence)[]> {
-  const results: (ResumeResult | Absence)[] = []
-  for (const { contender, running, skipped, failed } of entrants) {
-    const { name } = contender
-    if (skipped !== undefined) results.push({ contender: name, skipped })
-    else if (!running || failed !== undefined) results.push({ contender: name, failed: failed ?? 'not running' })
-    else if (!running.restart) results.push({ contender: name, skipped: 'unable' })
-    else {
-      plan.say(`resume: ${name}`)
+async function measureEachMemory({ plan, services, bench }: Stage): Promise<Part[]> {
+  if (!plan.parts.has('memory') || plan.idle === 0) return []
+  const entrants = plan.contenders.map(({ missing, ...contender }): Entrant => {
+    return { contender, ...(missing !== undefined && { skipped: missing }) }
+  })
+  const outcomes = await ofEach(entrants, plan, 'memory', ({ contender }) =>
+    measureMemory(contender, services.ports, bench.load, plan.idle, plan.seconds * 200),
+  )
+  const label = `memory with ${plan.idle} idle connections`
+  return [{ id: 'memory', label, results: resultsOf('memory', memoryFigures, outcomes) }]
+}
+
+async function compareOverLinks({ plan, services, bench }: Stage): Promise<Part[]> {
+  if (!plan.parts.has('wan')) return []
+  const parts: Part[] = []
+  const rounds = { rounds: plan.longRounds, warmUp: false }
+  for (const { profile, measures } of linkMeasures) {
+    const { name } = profile
+    const measured: Measured[] = measures.map(measure => ({ measure, outcomes: [], costs: [] }))
+    for (const contender of plan.contenders) {
+      const say = (text: string) => plan.say(`${name}: ${text}`)
+      const entrant = await enter(contender, services, profile)
       try {
-        results.push(await measureResume(name, running, running.restart, load, plan.restarts))
-      } catch (error) {
-        results.push({ contender: name, failed: reason(error, running) })
-      }
-    }
-  }
-  return results
-}
-
-async function measureEachMemory(
-  entrants: readonly Entrant[],
-  services: Services,
-  load: Load,
-  plan: Plan,
-): Promise<(MemoryResult | Absence)[]> {
-  const results: (MemoryResult | Absence)[] = []
-  for (const { contender, skipped, failed } of entrants) {
-    const { name } = contender
-    if (skipped !== undefined) results.push({ contender: name, skipped })
-    else if (failed !== undefined) results.push({ contender: name, failed })
-    else {
-      plan.say(`memory: ${name}`)
-      try {
-        results.push(...(await measureMemory(contender, services.ports, load, plan.idle, plan.seconds * 200)))
-      } catch (error) {
-        results.push({ contender: name, failed: reason(error) })
-      }
-    }
-  }
-  return results
-}
-
-function summarizeAll(
-  plan: Plan,
-  entrants: readonly Entrant[],
-  series: ReadonlyMap<Measure, ReadonlyMap<Entrant, Series>>,
-): Result[] {
-  const standard = entrants.find(entrant => entrant.contender.name === yardstick)
-  return plan.measures.flatMap(measure =>
-    measure.figures.flatMap((figure, index) =>
-      entrants.map(entrant => {
-        const its = series.get(measure)?.get(entrant)
-        const rounds = its?.values[index] ?? []
-        const values = rounds.filter(defined)
-        const compared = standard && ratio(rounds, series.get(measure)?.get(standard)?.values[index] ?? [])
-        return {
-          figure,
-          contender: entrant.contender.name,
-          values,
-          ...(values.length === 0 ? {} : { summary: summarize(values) }),
-          ...(compared === undefined ? {} : { ratio: compared }),
-          ...(its?.skipped === undefined ? {} : { skipped: its.skipped }),
-          ...(its?.failed === undefined ? {} : { failed: its.failed }),
+        const its = await measureRounds(measures, [entrant], services, bench, { ...rounds, say })
+        for (const [index, { measure, outcomes }] of measured.entries()) {
+          measured[index] = { measure, outcomes: [...outcomes, ...(its[index]?.outcomes ?? [])], costs: [] }
         }
-      }),
-    ),
-  )
+      } finally {
+        await leave([entrant])
+      }
+    }
+    parts.push(partOf(`wan ${name}`, `over a link of ${name}`, measured, profile))
+  }
+  return parts
 }
 
-/** What went wrong, and which process on the way has ended, if any has. */
-function reason(error: unknown, running?: Running): string {
-  const message = error instanceof Error ? error.message : String(error)
-  const ended = running?.processes.find(child => child.end !== undefined)
-  return ended ? `${message} (${ended.role} ${ended.end})` : message
+/** What `take` reads of each entrant; what goes wrong there is its outcome. */
+async function ofEach(
+  entrants: readonly Entrant[],
+  { say }: Plan,
+  part: string,
+  take: (entrant: Entrant) => Promise<readonly Reading[]>,
+): Promise<Outcome[]> {
+  const outcomes: Outcome[] = []
+  for (const entrant of entrants) {
+    const { contender, running } = entrant
+    const why = absence(entrant)
+    if (why.skipped !== undefined || why.failed !== undefined) {
+      outcomes.push({ contender, readings: [], ...why })
+      continue
+    }
+    say(`${part}: ${contender.name}`)
+    try {
+      outcomes.push({ contender, readings: await take(entrant) })
+    } catch (error) {
+      outcomes.push({ contender, readings: [], failed: reason(error, running) })
+    }
+  }
+  return outcomes
 }
-
-const defined = <T>(value: T | undefined): value is T => value !== undefined

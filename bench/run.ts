@@ -1,7 +1,7 @@
 /** `npm run bench`: the arguments, the run, the output. */
 import { writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
-import { type Comparison, compare, type Plan } from './comparison.ts'
+import { type Comparison, compare, type PartName, type Plan, partNames, usualParts } from './comparison.ts'
 import type { Contender } from './contenders/contender.ts'
 import { allContenders, contenders } from './contenders/contenders.ts'
 import { tunnelctlProgram } from './contenders/tunnelctl.ts'
@@ -18,9 +18,12 @@ npm run bench -- [options]
   --only NAME,…    only these contenders, of all there are
   --rounds N       rounds, every contender in each (default 3)
   --seconds S      time of a measure; latencies take half of it (default 2)
+  --parts NAME,…   only these: ${partNames.join(', ')}
+                   (default ${usualParts.join(', ')}; with --full all)
+  --long-rounds N  rounds of what takes long: fairness, links (default 1)
   --restarts N     kills of the gateway for the resume gap; 0 leaves it out (default 9, with --full 27)
   --idle N         idle connections for the memory; 0 leaves it out (default 2000, with --peers 500)
-  --full           also bulk over 8 streams, and more restarts
+  --full           all parts, also bulk over 8 streams, and more restarts
   --own-load       only what the bench measures by itself: no iperf3, wrk, nginx, haproxy
   --verify         also transfer 64 MiB of random bytes each way and compare their sha256
   --json FILE      write the results as JSON; - is stdout, the table then goes to stderr
@@ -50,11 +53,11 @@ async function main(): Promise<number> {
     return 0
   }
   const { plan, json } = options
-  const { rounds, seconds, idle, verifyBytes, tools } = plan
+  const { rounds, longRounds, seconds, idle, verifyBytes, tools, contenders } = plan
   const machine = describeMachine()
   const programs = plan.contenders.flatMap(contender => contender.programs ?? [])
   const versions = describeVersions(tools, programs, tunnelctlProgram())
-  const setting: Setting = { machine, versions, rounds, seconds, idle, verifyBytes }
+  const setting: Setting = { machine, versions, contenders, rounds, longRounds, seconds, idle, verifyBytes }
   let comparison: Comparison
   try {
     comparison = await compare(plan)
@@ -80,7 +83,9 @@ function parse(): { readonly help: true } | { readonly help: false; readonly pla
       peers: { type: 'boolean', default: false },
       'peers-path': { type: 'string' },
       only: { type: 'string', multiple: true },
+      parts: { type: 'string', multiple: true },
       rounds: { type: 'string', default: '3' },
+      'long-rounds': { type: 'string', default: '1' },
       seconds: { type: 'string', default: '2' },
       restarts: { type: 'string' },
       idle: { type: 'string' },
@@ -99,9 +104,11 @@ function parse(): { readonly help: true } | { readonly help: false; readonly pla
       values.peers,
       tools,
     ),
+    parts: chooseParts(values.parts, values.full),
     measures: values.full ? [...measures, ...moreMeasures] : measures,
     tools,
     rounds: number('--rounds', values.rounds, 1, true),
+    longRounds: number('--long-rounds', values['long-rounds'], 1, true),
     seconds: number('--seconds', values.seconds, 0.01, false),
     restarts: number('--restarts', values.restarts ?? (values.full ? '27' : '9'), 0, true),
     idle: number('--idle', values.idle ?? (values.peers ? '500' : '2000'), 0, true),
@@ -119,6 +126,19 @@ function choose(names: readonly string[] | undefined, peers: boolean, tools: Too
   if (unknown === undefined) return made.filter(contender => names.includes(contender.name))
   const known = made.map(contender => contender.name).join(', ')
   throw new Error(`--only: there is no contender ${JSON.stringify(unknown)}\nthere are ${known}`)
+}
+
+function chooseParts(lists: readonly string[] | undefined, full: boolean): ReadonlySet<PartName> {
+  if (!lists) return new Set(full ? partNames : usualParts)
+  return new Set(
+    lists.flatMap(list =>
+      list.split(',').map(name => {
+        const part = partNames.find(each => each === name)
+        if (part === undefined) throw new Error(`--parts: there is no part ${JSON.stringify(name)}`)
+        return part
+      }),
+    ),
+  )
 }
 
 function number(flag: string, text: string, least: number, whole: boolean): number {

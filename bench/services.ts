@@ -23,8 +23,11 @@ export interface Services {
 /** What nginx answers to every request. */
 export const httpBody = 'hello\n'
 
-/** @param blobBytes starts the blob service with so many random bytes; 0 leaves it out */
-export async function startServices(tools: Tools, blobBytes: number): Promise<Services> {
+/**
+ * @param blobBytes starts the blob service with so many random bytes; 0 leaves it out
+ * @param pour starts the service that pours. What nobody needs is left out: each is one more way for every contender
+ */
+export async function startServices(tools: Tools, blobBytes: number, pour = false): Promise<Services> {
   const children: Child[] = []
   const ports: { [name in ServiceName]?: number } = {}
   let sha256: string | undefined
@@ -32,6 +35,11 @@ export async function startServices(tools: Tools, blobBytes: number): Promise<Se
   const echo = Child.own('echo service', 'processes/echo.ts')
   children.push(echo)
   ports.echo = (await echo.message<{ port: number }>()).port
+  if (pour) {
+    const child = Child.own('pour service', 'processes/pour.ts')
+    children.push(child)
+    ports.pour = (await child.message<{ port: number }>()).port
+  }
   if (blobBytes > 0) {
     const blob = Child.own('blob service', 'processes/blob.ts', [String(blobBytes)])
     children.push(blob)

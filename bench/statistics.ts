@@ -38,3 +38,11 @@ export function ratio(
   }
   return ratios.length === 0 ? undefined : quantile(ratios, 0.5)
 }
+
+/** How equal shares are, by Jain: 1 when all are the same, 1/n when one of n has everything. */
+export function jain(shares: readonly number[]): number {
+  if (shares.length === 0) throw new RangeError('no samples')
+  const sum = shares.reduce((total, share) => total + share, 0)
+  const squares = shares.reduce((total, share) => total + share * share, 0)
+  return squares === 0 ? 0 : (sum * sum) / (shares.length * squares)
+}

@@ -10,8 +10,7 @@ import { fileURLToPath } from 'node:url'
 import type { Load } from '../bench/load.ts'
 import { measureResume } from '../bench/measures/resume.ts'
 import { jobs } from '../bench/processes/jobs.ts'
-import { formatJson, formatText } from '../bench/report.ts'
-import { quantile, ratio, summarize } from '../bench/statistics.ts'
+import { jain, quantile, ratio, summarize } from '../bench/statistics.ts'
 
 const program = fileURLToPath(new URL('../bench/run.ts', import.meta.url))
 
@@ -62,7 +61,7 @@ describe('npm run bench', () => {
           ['transfer down', 2 ** 26],
         ],
       )
-      const results = report.results.filter(result => result.contender === contender)
+      const results = report.results.filter(result => result.contender === contender && result.part === 'standard')
       assert.deepEqual(
         results.filter(result => result.skipped === undefined).map(result => result.id),
         ['roundtrip-p50', 'roundtrip-p99', 'connection-p50'],
@@ -73,17 +72,25 @@ describe('npm run bench', () => {
         assert.ok(median !== undefined && median > 0)
       }
     }
+    const memory = report.results.filter(result => result.id === 'memory-used' && result.contender === 'raw')
     assert.deepEqual(
-      report.memory.map(({ contender, role }) => `${contender} ${role}`),
-      ['raw hop 1', 'raw hop 2', 'raw hop 3'],
+      memory.map(result => result.process),
+      ['hop 1', 'hop 2', 'hop 3'],
     )
-    for (const { heap = 0 } of report.memory) assert.ok(heap > 0, 'an open connection takes some memory')
-    assert.deepEqual(report.resume, [
-      { contender: 'direct', skipped: 'unable' },
-      { contender: 'raw', skipped: 'unable' },
-    ])
+    for (const { median = 0 } of memory) assert.ok(median > 0, 'an open connection takes some memory')
+    const resume = report.results.filter(result => result.part === 'resume')
+    assert.deepEqual(
+      resume.map(result => [result.contender, result.skipped]),
+      [
+        ['direct', 'unable'],
+        ['raw', 'unable'],
+      ],
+    )
+    assert.deepEqual(
+      report.parts.map(({ id }) => id),
+      ['standard', 'standard-cpu', 'resume', 'memory', 'start'],
+    )
     assert.match(stderr, /echo round trip, p50, µs/)
-    assert.match(stderr, /^resume gap .*, ms .*\n.*\n {2}direct +skipped: unable\n {2}raw +skipped: unable\n/m)
     assert.deepEqual(leftBehind(), [])
   })
 
@@ -129,7 +136,7 @@ describe('the resume gap of the bench', () => {
       await away
       for (const next of held.splice(0)) socket.write(next)
     }
-    const { restarts, median, bytes } = await withEcho(echo, port => {
+    const [all, ...byOutage] = await withEcho(echo, port => {
       const restart = async () => {
         away = sleep(awayMs + 10)
         // What was answered before is there by then.
@@ -138,14 +145,19 @@ describe('the resume gap of the bench', () => {
       }
       const running = { ports: { echo: port }, processes: [], stop: async () => undefined }
       const load: Pick<Load, 'run'> = { run: (job, argument) => jobs[job](argument as never) as Promise<never> }
-      return measureResume('any', running, restart, load, 3, 10)
+      return measureResume(running, restart, load, 3, 10)
     })
     assert.deepEqual(
-      restarts.map(({ outageMs }) => outageMs),
-      [0, 500, 2_000],
+      byOutage.map(({ figure, values }) => [figure.id, values.length]),
+      [
+        ['resume-gap-0', 1],
+        ['resume-gap-500', 1],
+        ['resume-gap-2000', 1],
+      ],
     )
+    const median = quantile(all?.values.map(Number) ?? [], 0.5)
     assert.ok(median >= awayMs - 2 && median < awayMs + 500, `it was ${median} ms`)
-    assert.ok(bytes > 0 && bytes % 4 === 0)
+    assert.match(all?.note ?? '', /^3 restarts, [1-9][\d,]* bytes exact$/)
   })
 
   const wrong: readonly [string, RegExp, (chunk: Buffer, socket: Socket) => unknown][] = [
@@ -178,20 +190,6 @@ describe('the resume gap of the bench', () => {
       },
     )
   })
-
-  test('is shown over all restarts and by outage', () => {
-    const restarts = [300, 100, 2_200].map((gapMs, index) => ({ gapMs, outageMs: index < 2 ? 0 : 500 }))
-    const resume = [{ contender: 'any', median: 300, min: 100, max: 2_200, bytes: 12_000, restarts }]
-    const comparison = { checks: [], results: [], resume, memory: [], failed: false }
-    const machine = { cpu: 'any', cores: 2, memoryGiB: 1, kernel: 'any' }
-    const setting = { machine, versions: {}, rounds: 1, seconds: 1, idle: 0, verifyBytes: 0 }
-    const text = formatText(setting, comparison)
-    assert.match(text, /tunnelctl aims at ≤ 500/)
-    assert.match(text, /^ {2}any +any +300 +100 – 2,200 +3 restarts, 12,000 bytes exact$/m)
-    assert.match(text, /^ {2}any +0 s +200 +100 – 300$/m)
-    assert.match(text, /^ {2}any +0\.5 s +2,200 +2,200 – 2,200$/m)
-    assert.deepEqual((JSON.parse(formatJson(setting, comparison)) as Report).resume, resume)
-  })
 })
 
 describe('statistics of the bench', () => {
@@ -212,6 +210,12 @@ describe('statistics of the bench', () => {
     assert.equal(ratio([10, undefined, 30], [5, 100, undefined]), 2)
     assert.equal(ratio([10], []), undefined)
   })
+
+  test('shares are equal to the degree that Jain gives them', () => {
+    assert.equal(jain([7, 7, 7]), 1)
+    assert.equal(jain([9, 0, 0]), 1 / 3)
+    assert.ok(jain([10, 9, 8]) > 0.95 && jain([10, 1, 1]) < 0.5)
+  })
 })
 
 /** The numbers from 0 on: more than anybody has sent when the first of them arrives. */
@@ -230,13 +234,14 @@ interface Ended {
 interface Report {
   readonly failed: boolean
   readonly checks: readonly { readonly contender: string; readonly check: string; readonly bytes: number }[]
+  readonly parts: readonly { readonly id: string }[]
   readonly results: readonly {
     readonly id: string
+    readonly part: string
     readonly contender: string
+    readonly process?: string
     readonly values: readonly number[]
     readonly median?: number
     readonly skipped?: string
   }[]
-  readonly resume: readonly object[]
-  readonly memory: readonly { readonly contender: string; readonly role?: string; readonly heap?: number }[]
 }

@@ -4,28 +4,31 @@ import { type Bench, type Measure, wholeSeconds } from './measure.ts'
 
 interface IperfReport {
   readonly error?: string
-  readonly end?: { readonly sum_received?: { readonly bits_per_second: number } }
+  readonly end?: { readonly sum_received?: { readonly bits_per_second: number; readonly bytes: number } }
 }
 
 /** What arrives when one end sends as fast as it can, over `streams` connections at once. */
 export function bulk(direction: 'up' | 'down', streams: number): Measure {
+  const name = `bulk ${direction}, ${streams} ${streams === 1 ? 'stream' : 'streams'}`
+  const id = `bulk-${direction}-${streams}`
   return {
     service: 'iperf',
     tool: 'iperf3',
     figures: [
       {
-        id: `bulk-${direction}-${streams}`,
-        label: `bulk ${direction}, ${streams} ${streams === 1 ? 'stream' : 'streams'}`,
+        id,
+        label: name,
         unit: 'Gbit/s',
         better: 'more',
-        aim: 1.1,
+        aims: { plain: { ratio: 1.2 }, tls: { ratio: 0.9 } },
       },
     ],
+    cost: { id: `cpu-${id}`, label: name, unit: 's/GB', better: 'less' },
     run: async (port, bench) => {
       for (let attempt = 1; ; attempt++) {
         const report = await iperf(port, direction, streams, bench)
-        const received = report.end?.sum_received?.bits_per_second
-        if (report.error === undefined && received !== undefined && received > 0) return [received / 1e9]
+        const { bits_per_second: rate = 0, bytes = 0 } = report.end?.sum_received ?? {}
+        if (report.error === undefined && rate > 0) return { values: [rate / 1e9], done: bytes / 1e9 }
         // Through a chain, the server hears of the end of the test before a moment later.
         if (attempt === 5 || !report.error?.includes('busy')) throw new Error(report.error ?? 'nothing was received')
         await sleep(200)

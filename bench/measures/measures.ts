@@ -1,6 +1,10 @@
+import { type Profile, profiles } from '../link/profile.ts'
 import { bulk } from './bulk.ts'
 import { connections } from './connections.ts'
-import type { Measure } from './measure.ts'
+import { fairness } from './fairness.ts'
+import { besideTen, typing } from './interactive.ts'
+import { always, type Measure } from './measure.ts'
+import { goodput, reach } from './reach.ts'
 import { requests } from './requests.ts'
 import { roundtrip } from './roundtrip.ts'
 
@@ -8,11 +12,34 @@ import { roundtrip } from './roundtrip.ts'
 export const measures: readonly Measure[] = [
   bulk('up', 1),
   bulk('down', 1),
-  requests(1),
-  requests(64, 1.2),
+  requests(1, { plain: { ratio: 0.85 } }),
+  requests(64, { plain: { ratio: 1.4 } }),
+  requests(512, { plain: { ratio: 1.4 } }),
   roundtrip,
   connections,
 ]
 
 /** With `--full`. */
 export const moreMeasures: readonly Measure[] = [bulk('up', 8), bulk('down', 8)]
+
+/** Long ones, on loopback. */
+export const fairnessMeasures: readonly Measure[] = [
+  fairness('down'),
+  fairness('up'),
+  besideTen('down', 'loopback'),
+  besideTen('up', 'loopback'),
+]
+
+/** Over links. */
+export const linkMeasures: readonly { readonly profile: Profile; readonly measures: readonly Measure[] }[] = [
+  { profile: profiles.far, measures: [reach(profiles.far, 'down'), reach(profiles.far, 'up')] },
+  {
+    profile: profiles.narrow,
+    measures: [typing('down', always({ value: 130 })), typing('up', always({ value: 130 }))],
+  },
+  {
+    profile: profiles.near,
+    measures: [goodput('down'), goodput('up'), besideTen('down', 'link'), besideTen('up', 'link')],
+  },
+  { profile: profiles.stalling, measures: [goodput('down'), goodput('up')] },
+]

@@ -7,21 +7,43 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Child, Memory } from '../child.ts'
 import type { Contender } from '../contenders/contender.ts'
 import type { Load } from '../load.ts'
+import { allProcesses, type Reading } from '../result.ts'
 import type { Ports } from '../services.ts'
+import { type Aims, always, type Figure } from './measure.ts'
 
-export interface MemoryResult {
-  readonly contender: string
-  readonly role: string
-  /** Bytes for one connection: growth of the resident set, pages that lie about in it included. */
-  readonly rss: number
-  /** Bytes for one connection: JavaScript objects and buffers that are in use. Absent for programs not in Node. */
-  readonly heap?: number
-  /** Bytes of the whole process with all connections open. */
-  readonly total: number
+const KiB = 1024
+
+const used = {
+  id: 'memory-used',
+  label: 'in use, of a connection',
+  unit: 'KiB',
+  better: 'less',
+} as const
+const resident = {
+  id: 'memory-resident',
+  label: 'resident, of a connection',
+  unit: 'KiB',
+  better: 'less',
+} as const
+const whole = {
+  id: 'memory-whole',
+  label: 'resident, whole process',
+  unit: 'MiB',
+  better: 'less',
+} as const
+
+/**
+ * `memory-used`: objects and buffers after a garbage collection, only of programs in Node. `memory-resident`: growth of
+ * the resident set, pages that lie about in it included.
+ */
+export const memoryFigures: readonly Figure[] = [used, resident, whole]
+
+/** What tunnelctl aims at, of what is in use, by role. */
+const aims: Readonly<Record<string, Aims>> = {
+  gateway: always({ value: 0.3 }),
+  agent: always({ value: 8 }),
+  connect: always({ value: 8 }),
 }
-
-/** What tunnelctl aims at, in bytes for one connection, by role. */
-export const memoryAims: Readonly<Record<string, number>> = { gateway: 512, agent: 12 * 1024, connect: 12 * 1024 }
 
 const warmUp = 200
 
@@ -36,7 +58,7 @@ export async function measureMemory(
   load: Load,
   connections: number,
   pauseMs: number,
-): Promise<MemoryResult[]> {
+): Promise<Reading[]> {
   const running = await contender.start(services, { probe: true })
   try {
     const port = running.ports.echo
@@ -51,21 +73,35 @@ export async function measureMemory(
     const after = await settle(running.processes, pauseMs)
     // Only now is it known that none of them was lost meanwhile.
     await load.run('hold', { port, count: 0 })
-    return running.processes.map(({ role }, index) => {
+    const readings = running.processes.flatMap(({ role }, index) => {
       const [first, second] = [before[index], after[index]]
       if (first === undefined || second === undefined) throw new Error(`no memory of ${role}`)
-      return {
-        contender: contender.name,
-        role,
-        rss: (second.rss - first.rss) / half,
-        ...(first.heap === undefined || second.heap === undefined ? {} : { heap: (second.heap - first.heap) / half }),
-        total: second.rss,
-      }
+      return growth(role, first, second, half)
     })
+    return readings.length === 0 ? [] : [...readings, ...sums(readings)]
   } finally {
     await load.run('release', {}).catch(() => undefined)
     await running.stop()
   }
+}
+
+function growth(process: string, first: Memory, second: Memory, connections: number): Reading[] {
+  const reading = (figure: Figure, value: number): Reading => ({ figure, process, values: [value] })
+  const its = aims[process]
+  const heap = (second.heap ?? 0) - (first.heap ?? 0)
+  return [
+    ...(second.heap === undefined ? [] : [reading({ ...used, ...(its && { aims: its }) }, heap / connections / KiB)]),
+    reading(resident, (second.rss - first.rss) / connections / KiB),
+    reading(whole, second.rss / KiB / KiB),
+  ]
+}
+
+/** Of the resident sets: what is in use is not known of all programs. */
+function sums(readings: readonly Reading[]): Reading[] {
+  return [resident, whole].map(figure => {
+    const of = readings.filter(reading => reading.figure === figure).flatMap(({ values: [value = 0] }) => value)
+    return { figure, process: allProcesses, values: [of.reduce((sum, each) => sum + each, 0)] }
+  })
 }
 
 /** The least of three samples, once the traffic is over: what is above it was on its way out. */

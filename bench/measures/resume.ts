@@ -7,25 +7,24 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Running } from '../contenders/contender.ts'
 import type { Load } from '../load.ts'
-import { type Summary, summarize } from '../statistics.ts'
+import type { Reading } from '../result.ts'
+import { always, type Figure } from './measure.ts'
 
-/** The summary is of the gaps, in milliseconds. */
-export interface ResumeResult extends Summary {
-  readonly contender: string
-  /** In the order in which they happened. */
-  readonly restarts: readonly Restart[]
-  /** Went up and came back over all restarts, each compared. */
-  readonly bytes: number
-}
-
-export interface Restart {
+interface Restart {
   /** From the death of the process to the start of the next one. */
   readonly outageMs: number
   readonly gapMs: number
 }
 
-/** What the median of tunnelctl aims at. */
-export const resumeAimMs = 500
+const unit = { unit: 'ms', better: 'less' } as const
+
+/** The gaps of all restarts. */
+export const resumeFigure: Figure = {
+  id: 'resume-gap',
+  label: 'resume gap after kill -9, gateway back up to bytes flowing',
+  ...unit,
+  aims: always({ value: 500 }),
+}
 
 /** Over and over. In the longer ones the ends try, and fail, more often; there are few, for they take their time. */
 const outagesMs = [0, 500, 2_000, 0, 500, 5_000, 0, 500, 0]
@@ -45,13 +44,12 @@ const usualFlowMs = 1_100
  * @throws when a byte is wrong, the connection is lost, or nothing flows in time
  */
 export async function measureResume(
-  contender: string,
   { ports }: Running,
   restart: NonNullable<Running['restart']>,
   load: Pick<Load, 'run'>,
   restarts: number,
   flowMs = usualFlowMs,
-): Promise<ResumeResult> {
+): Promise<Reading[]> {
   const { echo: port } = ports
   if (port === undefined) throw new Error('no way to the echo service')
   const patience = { timeoutMs: mostMs }
@@ -67,11 +65,21 @@ export async function measureResume(
       done.push({ outageMs, gapMs: arrival - after })
     }
     const bytes = await load.run('endFlow', patience, mostMs + 1_000)
-    return { contender, ...summarize(done.map(({ gapMs }) => gapMs)), restarts: done, bytes }
+    const note = `${restarts} restarts, ${bytes.toLocaleString('en-US')} bytes exact`
+    const readings = [{ figure: resumeFigure, values: done.map(({ gapMs }) => gapMs), note }]
+    return [...readings, ...byOutage(done)]
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error)
     throw new Error(`${message} (${done.length} of ${restarts} restarts measured)`)
   } finally {
     await load.run('dropFlow', {}).catch(() => undefined)
   }
+}
+
+function byOutage(done: readonly Restart[]): Reading[] {
+  const outages = [...new Set(done.map(({ outageMs }) => outageMs))].sort((a, b) => a - b)
+  return outages.map(outage => ({
+    figure: { id: `resume-gap-${outage}`, label: `resume gap, outages of ${outage / 1000} s`, ...unit },
+    values: done.filter(({ outageMs }) => outageMs === outage).map(({ gapMs }) => gapMs),
+  }))
 }

@@ -4,6 +4,7 @@
  */
 import type { Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { open } from './sockets.ts'
 
 const everyMs = 5
 const bytesEach = 256
@@ -103,4 +104,38 @@ function counting(offset: number, length: number): Buffer {
   const numbers = Buffer.alloc((Math.ceil((offset + length) / 4) - first) * 4)
   for (let at = 0; at < numbers.length; at += 4) numbers.writeUInt32BE(first + at / 4, at)
   return numbers.subarray(offset - first * 4, offset - first * 4 + length)
+}
+
+let flow: Flow | undefined
+
+export const flowJobs = {
+  /** Begins a flow of numbers there and back, and keeps it going. The jobs below are about this one. */
+  async flow({ port }: { port: number }): Promise<void> {
+    flow?.stop()
+    flow = new Flow(await open(port))
+  },
+
+  async caughtUp({ timeoutMs }: { timeoutMs: number }): Promise<void> {
+    await flowing().caughtUp(timeoutMs)
+  },
+
+  async arrival({ after, timeoutMs }: { after: number; timeoutMs: number }): Promise<number> {
+    return await flowing().arrival(after, timeoutMs)
+  },
+
+  /** How many bytes came back in all. */
+  async endFlow({ timeoutMs }: { timeoutMs: number }): Promise<number> {
+    return await flowing().finish(timeoutMs)
+  },
+
+  /** Whatever state it is in. */
+  async dropFlow(_: Record<string, never>): Promise<void> {
+    flow?.stop()
+    flow = undefined
+  },
+}
+
+function flowing(): Flow {
+  if (flow === undefined) throw new Error('nothing flows')
+  return flow
 }
