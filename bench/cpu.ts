@@ -21,6 +21,27 @@ export function processorSeconds(pid: number): number | undefined {
   return ticks === undefined ? undefined : ticks / ticksPerSecond
 }
 
+export interface Share {
+  readonly role: string
+  /** Of one core. */
+  readonly percent: number
+}
+
+/** Starts to count. The function tells the share of each process since then; of one that is not known, nothing. */
+export function sharesFrom(
+  processes: readonly { readonly role: string; readonly pid: number | undefined }[],
+): () => Share[] {
+  const spent = () => processes.map(({ pid }) => (pid === undefined ? undefined : processorSeconds(pid)))
+  const [first, start] = [spent(), performance.now()]
+  return () => {
+    const [last, seconds] = [spent(), (performance.now() - start) / 1000]
+    return processes.flatMap(({ role }, index) => {
+      const [from, to] = [first[index], last[index]]
+      return from === undefined || to === undefined ? [] : [{ role, percent: ((to - from) / seconds) * 100 }]
+    })
+  }
+}
+
 interface Facts {
   readonly parent: number
   readonly ticks: number

@@ -6,6 +6,7 @@ import type { Child } from './child.ts'
 import { processorSeconds } from './cpu.ts'
 import { absence, type Entrant, reason } from './entrant.ts'
 import type { Bench, Figure, Measure, Taken } from './measures/measure.ts'
+import { whyNothing } from './part.ts'
 import { allProcesses, type Outcome, type Reading } from './result.ts'
 import { type Services, serviceTool } from './services.ts'
 
@@ -132,7 +133,7 @@ function costOf(figure: Figure | undefined, series: Series): Outcome {
   const outcome = outcomeOf(series, readings)
   const unknown = readings.length === 0 && outcome.skipped === undefined && outcome.failed === undefined
   if (!unknown) return outcome
-  return { ...outcome, skipped: series.entrant.running?.processes.length === 0 ? 'no processes' : 'no /proc' }
+  return { ...outcome, skipped: whyNothing(series.entrant.running?.processes) }
 }
 
 function beginSeries(measure: Measure, entrant: Entrant, missing: string | undefined): Series {

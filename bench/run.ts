@@ -1,12 +1,13 @@
 /** `npm run bench`: the arguments, the run, the output. */
 import { writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
-import { type Comparison, compare, type PartName, type Plan, partNames, usualParts } from './comparison.ts'
+import { type Comparison, compare } from './comparison.ts'
 import type { Contender } from './contenders/contender.ts'
 import { allContenders, contenders } from './contenders/contenders.ts'
 import { tunnelctlProgram } from './contenders/tunnelctl.ts'
 import { describeMachine, describeVersions } from './machine.ts'
 import { measures, moreMeasures } from './measures/measures.ts'
+import { type PartName, type Plan, partNames, usualParts } from './plan.ts'
 import { formatJson, formatText, type Setting } from './report.ts'
 import { findTools, type Tools } from './tools.ts'
 
@@ -23,6 +24,7 @@ npm run bench -- [options]
   --long-rounds N  rounds of what takes long: fairness, links (default 1)
   --restarts N     kills of the gateway for the resume gap; 0 leaves it out (default 9, with --full 27)
   --idle N         idle connections for the memory; 0 leaves it out (default 2000, with --peers 500)
+  --clients N      clients of the scale measure (default 2000)
   --full           all parts, also bulk over 8 streams, and more restarts
   --own-load       only what the bench measures by itself: no iperf3, wrk, nginx, haproxy
   --verify         also transfer 64 MiB of random bytes each way and compare their sha256
@@ -89,6 +91,7 @@ function parse(): { readonly help: true } | { readonly help: false; readonly pla
       seconds: { type: 'string', default: '2' },
       restarts: { type: 'string' },
       idle: { type: 'string' },
+      clients: { type: 'string', default: '2000' },
       full: { type: 'boolean', default: false },
       'own-load': { type: 'boolean', default: false },
       verify: { type: 'boolean', default: false },
@@ -112,6 +115,7 @@ function parse(): { readonly help: true } | { readonly help: false; readonly pla
     seconds: number('--seconds', values.seconds, 0.01, false),
     restarts: number('--restarts', values.restarts ?? (values.full ? '27' : '9'), 0, true),
     idle: number('--idle', values.idle ?? (values.peers ? '500' : '2000'), 0, true),
+    clients: number('--clients', values.clients, 1, true),
     verifyBytes: values.verify ? 64 * 2 ** 20 : 0,
     say: text => process.stderr.write(process.stderr.isTTY ? `\r\x1b[K${text}` : `${text}\n`),
   }

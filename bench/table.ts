@@ -1,6 +1,6 @@
 /** The results of one part as text. */
-import type { Part } from './comparison.ts'
 import { yardstickOf } from './contenders/contenders.ts'
+import type { Part } from './part.ts'
 import { isOurs, type Result } from './result.ts'
 
 const numberWidth = 10
@@ -94,7 +94,7 @@ function grouped(results: readonly Result[], key: (result: Result) => unknown): 
 
 /** Three significant digits, thousands kept apart. */
 function formatNumber(value: number): string {
-  if (Math.abs(value) >= 1000) return Math.round(value).toLocaleString('en-US')
+  if (Math.abs(value) >= 999.5) return Math.round(value).toLocaleString('en-US')
   // Without an exponent: what is that small is nothing.
   return Math.abs(value) < 0.001 ? value.toFixed(3) : value.toPrecision(3)
 }

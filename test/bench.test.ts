@@ -88,9 +88,35 @@ describe('npm run bench', () => {
     )
     assert.deepEqual(
       report.parts.map(({ id }) => id),
-      ['standard', 'standard-cpu', 'resume', 'memory', 'start'],
+      ['standard', 'standard-cpu', 'resume', 'memory'],
     )
     assert.match(stderr, /echo round trip, p50, µs/)
+    assert.deepEqual(leftBehind(), [])
+  })
+
+  test('measures fairness, and each link that it knows', async () => {
+    const flags = ['--parts', 'fairness,wan', '--seconds', '0.02', '--json', '-']
+    const { code, stdout, stderr } = await bench('--only', 'direct', '--own-load', ...flags).ended
+    assert.equal(code, 0, stderr)
+    const report = JSON.parse(stdout) as Report
+    const wan = ['100ms/200Mbit', '50ms/10Mbit', '20ms/1Gbit', '200ms/50Mbit, stalls'].map(name => `wan ${name}`)
+    assert.deepEqual(
+      report.parts.map(({ id }) => id),
+      ['fairness', ...wan],
+    )
+    for (const { id, skipped, values } of report.results) assert.ok(skipped === undefined && values.length === 1, id)
+    assert.deepEqual(leftBehind(), [])
+  })
+
+  test('measures how tunnelctl starts, idles, and serves many clients', async () => {
+    const flags = ['--parts', 'start,idle,scale', '--seconds', '0.02', '--idle', '10', '--clients', '3', '--json', '-']
+    const { code, stdout, stderr } = await bench('--only', 'tunnelctl', '--own-load', ...flags).ended
+    assert.equal(code, 0, stderr)
+    const { results } = JSON.parse(stdout) as Report
+    const values = (wanted: string) => results.filter(({ id }) => id === wanted).map(({ median }) => median)
+    assert.ok(values('start-connect').every(value => value !== undefined && value > 0))
+    assert.ok(values('scale-rate-10').every(value => value !== undefined && value > 0))
+    assert.deepEqual(values('scale-lost'), [0])
     assert.deepEqual(leftBehind(), [])
   })
 

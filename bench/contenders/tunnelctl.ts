@@ -103,7 +103,7 @@ async function makeTokens(): Promise<{ key: string; agentToken: string; connectT
 }
 
 /** What one short command prints. */
-async function run(args: readonly string[]): Promise<string> {
+export async function run(args: readonly string[]): Promise<string> {
   const child = new Child(args.slice(0, 2).join(' '), process.execPath, [program, ...args])
   if ((await child.finished(10_000)) !== 0) throw new Error(`tunnelctl ${child.role} ${child.end}`)
   return child.stdout
@@ -119,7 +119,7 @@ function forwardedPort(line: string, to: string): number | undefined {
 }
 
 /** The line as an event of that name; undefined when it is another one, or no JSON. */
-function event(line: string, name: string): Record<string, unknown> | undefined {
+export function event(line: string, name: string): Record<string, unknown> | undefined {
   try {
     const value = JSON.parse(line) as Record<string, unknown> | null
     return value?.event === name ? value : undefined
@@ -129,7 +129,7 @@ function event(line: string, name: string): Record<string, unknown> | undefined 
 }
 
 /** Resolves when the gateway accepts connections: where, and since when, in ms since 1970. */
-function listening(gateway: Child): Promise<{ readonly address: string; readonly since: number }> {
+export function listening(gateway: Child): Promise<{ readonly address: string; readonly since: number }> {
   return gateway.line('stderr', 'event "listening" with address and time', line => {
     const { address, time } = event(line, 'listening') ?? {}
     return typeof address === 'string' && typeof time === 'string' ? { address, since: Date.parse(time) } : undefined

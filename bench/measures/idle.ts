@@ -1,7 +1,7 @@
 /** What connections cost that are open and say nothing: heartbeats, timers, and whatever else does not rest. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Running } from '../contenders/contender.ts'
-import { processorSeconds } from '../cpu.ts'
+import { sharesFrom } from '../cpu.ts'
 import type { Load } from '../load.ts'
 import { allProcesses, type Reading } from '../result.ts'
 import { always, type Figure } from './measure.ts'
@@ -29,21 +29,14 @@ export async function measureIdle(
 ): Promise<Reading[]> {
   const { echo: port } = ports
   if (port === undefined) throw new Error('no way to the echo service')
-  const spent = () => processes.map(({ pid }) => (pid === undefined ? undefined : processorSeconds(pid)))
   try {
     await load.run('hold', { port, count: connections }, 60_000)
     await sleep(settleMs * pace)
-    const before = spent()
-    const start = performance.now()
+    const spent = sharesFrom(processes)
     await sleep(10_000 * pace)
-    const seconds = (performance.now() - start) / 1000
-    const after = spent()
+    const shares = spent()
     // Only now is it known that none of them was lost meanwhile.
     await load.run('hold', { port, count: 0 })
-    const shares = processes.flatMap(({ role }, index) => {
-      const [from, to] = [before[index], after[index]]
-      return from === undefined || to === undefined ? [] : { role, percent: ((to - from) / seconds) * 100 }
-    })
     const sum = shares.reduce((total, { percent }) => total + percent, 0)
     const { aims: _, ...ofAll } = idleFigure
     return [

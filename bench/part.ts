@@ -1,0 +1,59 @@
+/** A part of the comparison: what every kind of it is made of. */
+import { absence, type Entrant, reason } from './entrant.ts'
+import type { Profile } from './link/profile.ts'
+import type { Bench } from './measures/measure.ts'
+import type { Plan } from './plan.ts'
+import { type Outcome, type Reading, type Result, resultsOf } from './result.ts'
+import type { Measured } from './rounds.ts'
+import type { Services } from './services.ts'
+
+/** What belongs together in the report. */
+export interface Part {
+  /** Stable, for the JSON; what its results name. */
+  readonly id: string
+  readonly label: string
+  readonly link?: Profile
+  readonly results: readonly Result[]
+}
+
+/** What the parts share. */
+export interface Stage {
+  readonly plan: Plan
+  readonly services: Services
+  readonly bench: Omit<Bench, 'ports'>
+}
+
+export function partOf(id: string, label: string, measured: readonly Measured[], link?: Profile): Part {
+  const results = measured.flatMap(({ measure, outcomes }) => resultsOf(id, measure.figures, outcomes))
+  return { id, label, ...(link && { link }), results }
+}
+
+/** Why there is no number that is about processes. */
+export const whyNothing = (processes: readonly unknown[] = []): string =>
+  processes.length === 0 ? 'no processes' : 'no /proc'
+
+/** What `take` reads of each entrant; what goes wrong there is its outcome. */
+export async function ofEach(
+  entrants: readonly Entrant[],
+  { say }: Plan,
+  part: string,
+  take: (entrant: Entrant) => Promise<readonly Reading[]>,
+): Promise<Outcome[]> {
+  const outcomes: Outcome[] = []
+  for (const entrant of entrants) {
+    const { contender, running } = entrant
+    const why = absence(entrant)
+    if (why.skipped !== undefined || why.failed !== undefined) {
+      outcomes.push({ contender, readings: [], ...why })
+      continue
+    }
+    say(`${part}: ${contender.name}`)
+    try {
+      const readings = await take(entrant)
+      outcomes.push({ contender, readings, ...(readings.length === 0 && { skipped: whyNothing(running?.processes) }) })
+    } catch (error) {
+      outcomes.push({ contender, readings: [], failed: reason(error, running) })
+    }
+  }
+  return outcomes
+}
