@@ -18,13 +18,24 @@ export interface Entrant {
 /** Starts it, over a link of its own if there is a profile for one. What hinders it stands in the result. */
 export async function enter(contender: Contender, services: Services, profile?: Profile): Promise<Entrant> {
   if (contender.missing !== undefined) return { contender, skipped: contender.missing }
-  const link = profile && (await startLink(profile))
   try {
-    const running = await contender.start(services.ports, link ? { link: port => link.to(port) } : {})
-    return { contender, running, ...(link && { link }) }
+    if (!profile) return { contender, running: await contender.start(services.ports, {}) }
+    return { contender, ...(await enterOver(await startLink(profile), contender, services)) }
   } catch (error) {
-    await link?.stop()
     return { contender, failed: reason(error) }
+  }
+}
+
+async function enterOver(
+  link: Link,
+  contender: Contender,
+  services: Services,
+): Promise<Pick<Entrant, 'link' | 'running'>> {
+  try {
+    return { link, running: await contender.start(services.ports, { link: port => link.to(port) }) }
+  } catch (error) {
+    await link.stop()
+    throw error
   }
 }
 

@@ -41,5 +41,5 @@ export const linkMeasures: readonly { readonly profile: Profile; readonly measur
     profile: profiles.near,
     measures: [goodput('down'), goodput('up'), besideTen('down', 'link'), besideTen('up', 'link')],
   },
-  { profile: profiles.stalling, measures: [goodput('down'), goodput('up')] },
+  { profile: profiles.stalling, measures: [goodput('down', 12_000), goodput('up', 12_000)] },
 ]

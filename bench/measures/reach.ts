@@ -1,7 +1,7 @@
 /** How much of a link one stream gets, and how soon. */
 import type { Profile } from '../link/profile.ts'
 import type { Poured } from '../processes/pouring.ts'
-import { always, type Measure, paceOf } from './measure.ts'
+import { always, type Bench, type Measure, paceOf } from './measure.ts'
 
 /** The course is looked at this often. */
 const everyMs = 20
@@ -42,8 +42,11 @@ export function reach({ bitsPerSecond }: Profile, direction: 'up' | 'down'): Mea
   }
 }
 
-/** What arrives of one stream over the link once it has settled. */
-export function goodput(direction: 'up' | 'down'): Measure {
+/**
+ * What arrives of one stream over the link once it has settled.
+ * @param forMs from the first byte on; longer where the link stalls, so that it does
+ */
+export function goodput(direction: 'up' | 'down', forMs = wholeMs): Measure {
   return {
     service: 'pour',
     figures: [
@@ -55,17 +58,15 @@ export function goodput(direction: 'up' | 'down'): Measure {
       },
     ],
     run: async (port, bench) => {
-      const course = await courseOf(port, direction, bench)
+      const course = await courseOf(port, direction, bench, forMs)
       return { values: [ratePerMs(course, settledMs * paceOf(bench)) / 1000] }
     },
   }
 }
 
-type Conditions = Parameters<Measure['run']>[1]
-
-async function courseOf(port: number, direction: 'up' | 'down', bench: Conditions): Promise<Poured[]> {
+async function courseOf(port: number, direction: 'up' | 'down', bench: Bench, forMs = wholeMs): Promise<Poured[]> {
   const { load, services } = bench
-  const untilMs = wholeMs * paceOf(bench)
+  const untilMs = forMs * paceOf(bench)
   try {
     await load.run('pour', { port, service: services.pour ?? 0, direction, streams: 1 })
     return await load.run('course', { untilMs, everyMs }, untilMs + 10_000)
