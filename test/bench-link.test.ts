@@ -122,6 +122,20 @@ describe('those who share the link of the bench', () => {
     assert.ok(Math.abs(all - (clock.now() - 25) * bytesPerMs) <= bytesPerMs, `${all} bytes`)
   })
 
+  test('read when there is room for what they bring, one after the other', () => {
+    const clock = new VirtualClock()
+    const lane = new Lane(narrow, clock)
+    const read: string[] = []
+    const { it } = sender(clock, 1e6)
+    lane.whenRoom(64 * 1024, () => read.push('at once'))
+    lane.enlist(it)
+    lane.whenRoom(20_000, () => read.push('first'))
+    lane.whenRoom(1, () => read.push('second'))
+    assert.deepEqual(read, ['at once'])
+    clock.advanceSync(1e6 / bytesPerMs)
+    assert.deepEqual(read, ['at once', 'first', 'second'])
+  })
+
   test('get their bytes within a millisecond of the time that is right, and no timer is left', () => {
     const clock = new VirtualClock()
     const lane = new Lane(narrow, clock)

@@ -1,6 +1,6 @@
 /** One direction of the link, with those who wait for room in its queue: each in turn puts in a little. */
 import type { Clock } from '../../src/clock.ts'
-import { Shaper, type ShaperOptions } from './shaper.ts'
+import { queueBytes, Shaper, type ShaperOptions } from './shaper.ts'
 
 /** Somebody who has bytes for the lane. */
 export interface Sender {
@@ -8,6 +8,12 @@ export interface Sender {
   give(bytes: number): Buffer
   /** The bytes that it gave, at the other end, in pieces. */
   arrive(bytes: Buffer): void
+}
+
+/** Somebody who wants to read so many bytes, and has to wait until the queue has room for them. */
+interface Reader {
+  readonly bytes: number
+  readonly read: () => void
 }
 
 /** A turn is a packet, or on a fast link what passes in so many ms. */
@@ -21,6 +27,8 @@ export class Lane {
   readonly #clock: Clock
   readonly #turnBytes: number
   #waiting: Sender[] = []
+  #readers: Reader[] = []
+  readonly #mostRoom: number
   /** When the timer that is set will fire. */
   #tickAt = Number.POSITIVE_INFINITY
   #cancel: () => void = () => {}
@@ -29,6 +37,7 @@ export class Lane {
   constructor(options: ShaperOptions, clock: Clock) {
     this.#shaper = new Shaper(options)
     this.#clock = clock
+    this.#mostRoom = queueBytes(options.bitsPerSecond) / 2
     this.#turnBytes = Math.max(packetBytes, Math.floor((options.bitsPerSecond / 8 / 1000) * turnMs))
   }
 
@@ -36,6 +45,13 @@ export class Lane {
   enlist(sender: Sender): void {
     this.#waiting.push(sender)
     this.#fill()
+    this.#plan()
+  }
+
+  /** Calls `read` when the queue has room for so many bytes, or for half of what it holds if that is less. */
+  whenRoom(bytes: number, read: () => void): void {
+    this.#readers.push({ bytes: Math.min(bytes, this.#mostRoom), read })
+    this.#admit()
     this.#plan()
   }
 
@@ -59,9 +75,19 @@ export class Lane {
     if (served > 0) this.#waiting = line.slice(served)
   }
 
+  /** Lets those read for whom there is room, in the order in which they came. What they read comes later. */
+  #admit(): void {
+    let room = this.#shaper.room(this.#clock.now())
+    const admitted = this.#readers.findIndex(({ bytes }) => {
+      room -= bytes
+      return room < 0
+    })
+    for (const { read } of this.#readers.splice(0, admitted < 0 ? this.#readers.length : admitted)) read()
+  }
+
   #plan(): void {
     const now = this.#clock.now()
-    const next = this.#waiting.length > 0 ? now : this.#shaper.next
+    const next = this.#waiting.length + this.#readers.length > 0 ? now : this.#shaper.next
     if (next === undefined) return
     const at = Math.max(next, now + tickMs)
     if (at >= this.#tickAt) return
@@ -71,6 +97,7 @@ export class Lane {
       this.#tickAt = Number.POSITIVE_INFINITY
       this.#shaper.take(this.#clock.now())
       this.#fill()
+      this.#admit()
       this.#plan()
     })
   }

@@ -3,13 +3,13 @@
  * its connections share the two lanes, as all connections of a user share the line.
  *
  * What it keeps to: a byte waits for exactly half the round-trip time after it has left the bandwidth stage, and up to
- * about a millisecond more, for Node's timers; the delay never bounds what is under way. When the queue is full the
- * relay stops to read its sockets, as TCP stops to send when a router has no more room. A connection takes one round
- * trip before its first byte moves. A FIN or a reset keeps its place behind the bytes before it.
+ * about a millisecond more, for Node's timers; the delay never bounds what is under way. When the queue has no room for
+ * what a socket brings, the relay does not read it, as TCP stops to send when a router has no more room. A connection
+ * takes one round trip before its first byte moves. A FIN or a reset keeps its place behind the bytes before it.
  *
  * What it leaves out: loss, headers, and TCP's own slow start, for TCP ends here at either side. What it cannot take
- * away: the buffers of the kernel beside the queue, a few MiB in the socket of a sender that fills them, and what a
- * read or two of a socket bring, 64 KiB each.
+ * away: the buffers of the kernel beside the queue, 64 KiB and more at the relay, and a few MiB in the socket of a
+ * sender that fills them.
  */
 import { connect, createServer, type Server, type Socket } from 'node:net'
 import type { Clock } from '../../src/clock.ts'
@@ -62,8 +62,18 @@ function forward(source: Socket, target: Socket, lane: Lane): void {
   let pending: Buffer = nothing
   let waits = false
   let ended = false
+  /** What it brought the last time. */
+  let read = 0
+  let asks = false
+  const mayRead = () => target.writableLength <= unsentBytes
   const more = () => {
-    if (!waits && target.writableLength <= unsentBytes) source.resume()
+    if (waits || asks || !mayRead()) return
+    asks = true
+    // Twice, for a socket brings up to two pieces before it pauses.
+    lane.whenRoom(2 * read, () => {
+      asks = false
+      if (mayRead()) source.resume()
+    })
   }
   const end = () => lane.mark(() => target.end())
   const sender: Sender = {
@@ -78,11 +88,12 @@ function forward(source: Socket, target: Socket, lane: Lane): void {
     arrive: bytes => {
       if (target.destroyed) return
       target.write(bytes)
-      if (target.writableLength > unsentBytes) source.pause()
+      if (!mayRead()) source.pause()
     },
   }
   source.on('data', (chunk: Buffer) => {
     pending = chunk
+    read = chunk.length
     waits = true
     source.pause()
     lane.enlist(sender)
