@@ -2,10 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import type { Comparison } from '../bench/comparison.ts'
 import type { Contender } from '../bench/contenders/contender.ts'
-import { parseStat, processorSeconds } from '../bench/cpu.ts'
 import { always, type Figure } from '../bench/measures/measure.ts'
-import { fullAfterMs, ratePerMs } from '../bench/measures/reach.ts'
-import type { Poured } from '../bench/processes/pouring.ts'
 import { formatJson, formatText, type Setting } from '../bench/report.ts'
 import { type Outcome, resultsOf } from '../bench/result.ts'
 
@@ -170,44 +167,5 @@ describe('the report of the bench', () => {
       ratio: 1,
       reached: false,
     })
-  })
-})
-
-describe('how one stream reaches the rate of a link', () => {
-  /** 100 bytes in each 10 ms, from `start` on; 10 before. */
-  const course = (start: number): Poured[] => {
-    const moments: Poured[] = []
-    let bytes = 0
-    for (let ms = 0; ms <= 1_000; ms += 10) {
-      moments.push({ ms, bytes: [bytes] })
-      bytes += ms >= start ? 100 : 10
-    }
-    return moments
-  }
-
-  test('is the rate from a moment on', () => {
-    assert.equal(ratePerMs(course(500), 500), 80)
-    assert.equal(ratePerMs(course(0), 0), 80)
-    assert.throws(() => ratePerMs(course(0), 2_000), /too short/)
-  })
-
-  test('is the end of the first window that is full', () => {
-    assert.equal(fullAfterMs(course(0), 80, 200), 200)
-    assert.equal(fullAfterMs(course(300), 80, 200), 500)
-    assert.equal(fullAfterMs(course(0), 81, 200), undefined)
-  })
-})
-
-describe('processor time', () => {
-  test('counts user and system time, and that of children that have ended', () => {
-    const rest = Array.from({ length: 30 }, (_, index) => index + 100)
-    const line = `42 (a ) name) S 7 ${[1, 2, 3, 4, 5, 6, 7, 8, 9].join(' ')} 10 20 30 40 ${rest.join(' ')}`
-    assert.deepEqual(parseStat(line), { parent: 7, ticks: 100 })
-    assert.equal(parseStat(''), undefined)
-  })
-
-  test('of this process is some, and of none is unknown', { skip: process.platform !== 'linux' }, () => {
-    assert.ok((processorSeconds(process.pid) ?? 0) > 0)
-    assert.equal(processorSeconds(2 ** 30), undefined)
   })
 })

@@ -10,7 +10,7 @@ import { fileURLToPath } from 'node:url'
 import type { Load } from '../bench/load.ts'
 import { measureResume } from '../bench/measures/resume.ts'
 import { jobs } from '../bench/processes/jobs.ts'
-import { jain, quantile, ratio, summarize } from '../bench/statistics.ts'
+import { quantile } from '../bench/statistics.ts'
 
 const program = fileURLToPath(new URL('../bench/run.ts', import.meta.url))
 
@@ -215,32 +215,6 @@ describe('the resume gap of the bench', () => {
         await assert.rejects(jobs.endFlow({ timeoutMs: 5_000 }), /256 bytes were sent, 8 came back/)
       },
     )
-  })
-})
-
-describe('statistics of the bench', () => {
-  test('a median is the middle sample, or the mean of the two middle ones', () => {
-    assert.deepEqual(summarize([5, 1, 3]), { median: 3, min: 1, max: 5 })
-    assert.equal(quantile([4, 1, 3, 2], 0.5), 2.5)
-  })
-
-  test('a percentile is a sample, and the last one for a short list', () => {
-    const hundred = Array.from({ length: 100 }, (_, index) => index + 1)
-    assert.equal(quantile(hundred, 0.99), 99)
-    assert.equal(quantile([7, 9], 0.99), 9)
-    assert.throws(() => quantile([], 0.5), RangeError)
-  })
-
-  test('a ratio compares round by round and passes over rounds that only one has', () => {
-    assert.equal(ratio([10, 200, 30], [5, 100, 10]), 2)
-    assert.equal(ratio([10, undefined, 30], [5, 100, undefined]), 2)
-    assert.equal(ratio([10], []), undefined)
-  })
-
-  test('shares are equal to the degree that Jain gives them', () => {
-    assert.equal(jain([7, 7, 7]), 1)
-    assert.equal(jain([9, 0, 0]), 1 / 3)
-    assert.ok(jain([10, 9, 8]) > 0.95 && jain([10, 1, 1]) < 0.5)
   })
 })
 
