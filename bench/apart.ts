@@ -2,8 +2,10 @@
 import type { Contender } from './contenders/contender.ts'
 import { tunnelctlProgram } from './contenders/tunnelctl.ts'
 import { type Entrant, enter, leave } from './entrant.ts'
+import { queueBytes } from './link/shaper.ts'
+import { Load } from './load.ts'
 import { paceOf } from './measures/measure.ts'
-import { linkMeasures } from './measures/measures.ts'
+import { type LinkMeasures, linkMeasures } from './measures/measures.ts'
 import { measureMemory, memoryFigures } from './measures/memory.ts'
 import { measureScale, scaleFigures, scaleLabel } from './measures/scale.ts'
 import { ofEach, type Part, partOf, type Stage } from './part.ts'
@@ -19,28 +21,55 @@ export async function measureEachMemory({ plan, services, bench }: Stage): Promi
   return [{ id: 'memory', label, results: resultsOf('memory', memoryFigures, outcomes) }]
 }
 
-export async function compareOverLinks({ plan, services, bench }: Stage): Promise<Part[]> {
+export async function compareOverLinks(stage: Stage): Promise<Part[]> {
+  const { plan } = stage
   if (!plan.parts.has('wan')) return []
   const parts: Part[] = []
-  const rounds = { rounds: plan.longRounds, warmUp: false }
-  for (const { profile, measures } of linkMeasures) {
-    const { name } = profile
+  for (const link of linkMeasures) {
+    const { profile, measures, atOnce } = link
     const measured: Measured[] = measures.map(measure => ({ measure, outcomes: [], costs: [] }))
-    for (const contender of plan.contenders) {
-      const say = (text: string) => plan.say(`${name}: ${text}`)
-      const entrant = await enter(contender, services, profile)
-      try {
-        const its = await measureRounds(measures, [entrant], services, bench, { ...rounds, say })
+    for (let from = 0; from < plan.contenders.length; from += atOnce) {
+      for (const its of await compareOverLink(stage, link, plan.contenders.slice(from, from + atOnce))) {
         for (const [index, { measure, outcomes }] of measured.entries()) {
           measured[index] = { measure, outcomes: [...outcomes, ...(its[index]?.outcomes ?? [])], costs: [] }
         }
-      } finally {
-        await leave([entrant])
       }
     }
-    parts.push(partOf(`wan ${name}`, `over a link of ${name}`, measured, profile))
+    const { name } = profile
+    parts.push(
+      partOf({ id: `wan ${name}`, label: `over a link of ${name}`, note: noteOf(link), link: profile }, measured),
+    )
   }
   return parts
+}
+
+/** All at the same time: each has a link, and a load, of its own. None is measured before all have started. */
+async function compareOverLink(
+  { plan, services, bench }: Stage,
+  { profile, measures }: LinkMeasures,
+  contenders: readonly Contender[],
+): Promise<Measured[][]> {
+  const say = (text: string) => plan.say(`${profile.name}: ${text}`)
+  const rounds = { rounds: plan.longRounds, warmUp: false, say }
+  const entrants = await Promise.all(contenders.map(contender => enter(contender, services, profile)))
+  const loads = entrants.map(() => ({ load: new Load(), other: new Load() }))
+  try {
+    return await Promise.all(
+      entrants.map((entrant, index) =>
+        measureRounds(measures, [entrant], services, { ...bench, ...loads[index] }, rounds),
+      ),
+    )
+  } finally {
+    await leave(entrants)
+    await Promise.all(loads.flatMap(({ load, other }) => [load.stop(), other.stop()]))
+  }
+}
+
+function noteOf({ profile, atOnce }: LinkMeasures): string {
+  const queue = Math.round(queueBytes(profile.bitsPerSecond) / 1024)
+  const turns =
+    atOnce === 1 ? 'one contender at a time' : `up to ${atOnce} contenders at a time, each over its own link`
+  return `${turns}; the link queues ${queue} KiB, and beside that stand the kernel's socket buffers at its ends, which no router has and Node cannot bound: what shares a connection with bulk waits for them too`
 }
 
 export async function measureScales({ plan }: Stage): Promise<Part[]> {

@@ -48,7 +48,7 @@ export async function check(
 ): Promise<readonly Check[]> {
   if (!entrant.running) return []
   try {
-    return await checkPath(entrant.contender.name, entrant.running.ports, services, load, bytes)
+    return await checkPath(entrant.contender, entrant.running.ports, services, load, bytes)
   } catch (error) {
     entrant.failed = `check: ${reason(error, entrant.running)}`
     return []

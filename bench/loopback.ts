@@ -35,7 +35,7 @@ export async function compareOnLoopback(stage: Stage): Promise<Comparison> {
     if (plan.parts.has('fairness')) {
       const rounds = { rounds: plan.longRounds, warmUp: false, say }
       const measured = await measureRounds(fairnessMeasures, entrants, services, bench, rounds)
-      parts.push(partOf('fairness', 'fairness, loopback', measured))
+      parts.push(partOf({ id: 'fairness', label: 'fairness, loopback' }, measured))
     }
     if (plan.parts.has('idle') && plan.idle > 0) {
       const connections = Math.ceil(plan.idle / 2)
@@ -59,7 +59,7 @@ function standardParts(measured: readonly Measured[]): Part[] {
     cost ? resultsOf('standard-cpu', [cost], costs) : [],
   )
   return [
-    partOf('standard', 'throughput and latency, loopback', measured),
+    partOf({ id: 'standard', label: 'throughput and latency, loopback' }, measured),
     {
       id: 'standard-cpu',
       label: 'processor time, user and system, seconds per GB and per 1,000 requests',

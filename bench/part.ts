@@ -12,6 +12,8 @@ export interface Part {
   /** Stable, for the JSON; what its results name. */
   readonly id: string
   readonly label: string
+  /** For the reader: what to know before comparing. */
+  readonly note?: string
   readonly link?: Profile
   readonly results: readonly Result[]
 }
@@ -23,9 +25,9 @@ export interface Stage {
   readonly bench: Omit<Bench, 'ports'>
 }
 
-export function partOf(id: string, label: string, measured: readonly Measured[], link?: Profile): Part {
-  const results = measured.flatMap(({ measure, outcomes }) => resultsOf(id, measure.figures, outcomes))
-  return { id, label, ...(link && { link }), results }
+export function partOf(facts: Omit<Part, 'results'>, measured: readonly Measured[]): Part {
+  const results = measured.flatMap(({ measure, outcomes }) => resultsOf(facts.id, measure.figures, outcomes))
+  return { ...facts, results }
 }
 
 /** Why there is no number that is about processes. */

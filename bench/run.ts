@@ -1,6 +1,7 @@
 /** `npm run bench`: the arguments, the run, the output. */
 import { writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
+import { commandLine } from './command.ts'
 import { type Comparison, compare } from './comparison.ts'
 import type { Contender } from './contenders/contender.ts'
 import { allContenders, contenders } from './contenders/contenders.ts'
@@ -59,13 +60,18 @@ async function main(): Promise<number> {
   const machine = describeMachine()
   const programs = plan.contenders.flatMap(contender => contender.programs ?? [])
   const versions = describeVersions(tools, programs, tunnelctlProgram())
-  const setting: Setting = { machine, versions, contenders, rounds, longRounds, seconds, idle, verifyBytes }
+  const start = new Date()
   let comparison: Comparison
   try {
     comparison = await compare(plan)
   } catch (error) {
     process.stderr.write(`the services did not start: ${error instanceof Error ? error.message : error}\n`)
     return 1
+  }
+  const setting: Setting = {
+    ...{ date: start.toISOString(), command: commandLine(process.argv.slice(2)) },
+    minutes: Math.ceil((Date.now() - start.getTime()) / 6_000) / 10,
+    ...{ machine, versions, contenders, rounds, longRounds, seconds, idle, verifyBytes },
   }
   const text = formatText(setting, comparison)
   if (json === '-') {

@@ -1,17 +1,18 @@
 /** The results of one part as text. */
 import { yardstickOf } from './contenders/contenders.ts'
+import { formatNumber } from './number.ts'
 import type { Part } from './part.ts'
 import { isOurs, type Result } from './result.ts'
 
 const numberWidth = 10
 const rangeWidth = 20
 const ratioWidth = 8
-const processWidth = 11
 
 /** @param nameWidth of the longest contender */
 export function formatPart(part: Part, nameWidth: number): string[] {
   const byProcess = part.results.some(({ process }) => process !== undefined)
-  return byProcess ? formatProcesses(part, nameWidth) : formatFigures(part, nameWidth)
+  const lines = byProcess ? formatProcesses(part, nameWidth) : formatFigures(part, nameWidth)
+  return part.note === undefined ? lines : [...lines, `  (${part.note})`]
 }
 
 /** A block for each figure, a line for each contender. */
@@ -58,6 +59,7 @@ function formatProcesses({ label, results }: Part, nameWidth: number): string[] 
     return { ...first, head, width: Math.max(numberWidth, head.length + 2) }
   })
   const heads = columns.map(({ head, width }) => right(head, width))
+  const processWidth = Math.max(...results.map(({ process = '' }) => process.length)) + 1
   const lines = [`${label.padEnd(nameWidth + processWidth + 2)}${heads.join('')}`]
   for (const [{ contender }, its] of grouped(results, result => result.contender)) {
     const start = `  ${contender.padEnd(nameWidth)}`
@@ -90,13 +92,6 @@ function grouped(results: readonly Result[], key: (result: Result) => unknown): 
     else groups.set(key(result), [result, [result]])
   }
   return [...groups.values()]
-}
-
-/** Three significant digits, thousands kept apart. */
-function formatNumber(value: number): string {
-  if (Math.abs(value) >= 999.5) return Math.round(value).toLocaleString('en-US')
-  // Without an exponent: what is that small is nothing.
-  return Math.abs(value) < 0.001 ? value.toFixed(3) : value.toPrecision(3)
 }
 
 const right = (text: string, width: number): string => text.padStart(width)

@@ -31,6 +31,15 @@ export type ToolName = keyof typeof programs
 /** What makes the load and answers it; the others are what contenders are made of. */
 export const loadTools: readonly ToolName[] = ['iperf3', 'nginx', 'wrk']
 
+/** What gets a thing that is missing, where no contender says so. */
+export const installs: Readonly<Record<string, string>> = {
+  iperf3: 'apt-get install iperf3',
+  nginx: 'apt-get install nginx',
+  wrk: 'apt-get install wrk',
+  openssl: 'apt-get install openssl',
+  unbuilt: 'npm run build',
+}
+
 export interface Tool {
   readonly path: string
   /** Absent when the program does not tell. */

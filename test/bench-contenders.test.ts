@@ -5,10 +5,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { checkPath } from '../bench/checks.ts'
-import type { Contender } from '../bench/contenders/contender.ts'
 import { allContenders, contenders, yardstickOf } from '../bench/contenders/contenders.ts'
 import { Load } from '../bench/load.ts'
-import { type Ports, type Services, startServices } from '../bench/services.ts'
+import { requests } from '../bench/measures/requests.ts'
+import { type Services, startServices } from '../bench/services.ts'
 import { findTools } from '../bench/tools.ts'
 
 describe('the contenders of the bench', () => {
@@ -23,12 +23,6 @@ describe('the contenders of the bench', () => {
     await services.stop()
   })
 
-  /** The transfers are ended by FIN, and answered after it. */
-  async function carry({ name, cutsHalfOpen }: Contender, ports: Ports): Promise<void> {
-    if (cutsHalfOpen) await load.run('roundtrip', { port: ports.echo ?? 0, seconds: 0.2 })
-    else await checkPath(name, ports, services, load, bytes)
-  }
-
   const tools = findTools()
   for (const contender of allContenders.map(make => make(tools))) {
     const skip = contender.missing === undefined ? false : `missing: ${contender.missing}`
@@ -36,7 +30,7 @@ describe('the contenders of the bench', () => {
     test(`${contender.name} carries an echo and files unchanged`, { skip }, async () => {
       const running = await contender.start(services.ports, {})
       try {
-        await carry(contender, running.ports)
+        await checkPath(contender, running.ports, services, load, bytes)
       } finally {
         await running.stop()
       }
@@ -55,7 +49,7 @@ describe('the contenders of the bench', () => {
       }
       const running = await contender.start(services.ports, { link })
       try {
-        await carry(contender, running.ports)
+        await checkPath(contender, running.ports, services, load, bytes)
         const least = contender.cutsHalfOpen ? 64 : bytes
         const [up, down] = [sum(links.map(({ up }) => up)), sum(links.map(({ down }) => down))]
         const most = Math.max(up, down)
@@ -67,6 +61,34 @@ describe('the contenders of the bench', () => {
       }
     })
   }
+
+  test('that cut half-open connections are checked without one', async () => {
+    const cutting = createServer(socket => socket.on('end', () => socket.destroy()).pipe(socket, { end: false }))
+    await new Promise<void>(resolve => cutting.listen(0, '127.0.0.1', resolve))
+    const ports = { echo: (cutting.address() as AddressInfo).port, blob: 1 }
+    try {
+      const cuts = { name: 'cuts', cutsHalfOpen: true } as const
+      const [check, ...more] = await checkPath(cuts, ports, services, load, bytes)
+      assert.equal(check?.check, 'echo without FIN')
+      assert.ok((check?.bytes ?? 0) > 0)
+      assert.deepEqual(more, [])
+    } finally {
+      cutting.close()
+    }
+  })
+
+  test('are not measured when no request was answered in time', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'bench-wrk-'))
+    try {
+      const path = join(folder, 'wrk')
+      writeFileSync(path, "#!/bin/sh\necho '  0 requests in 1.00s, 0.00B read'\necho 'Requests/sec:      0.00'\n")
+      chmodSync(path, 0o755)
+      const bench = { load, other: load, tools: { wrk: { path } }, services: {}, ports: {}, seconds: 1 }
+      await assert.rejects(requests(64, {}).run(1, bench), /^Error: no answer within 1 s over 64 connections$/)
+    } finally {
+      rmSync(folder, { recursive: true })
+    }
+  })
 
   test('have a yardstick for each security, and names of their own', () => {
     const made = allContenders.map(make => make({}))

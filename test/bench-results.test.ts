@@ -1,14 +1,16 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { commandLine } from '../bench/command.ts'
 import type { Comparison } from '../bench/comparison.ts'
 import type { Contender } from '../bench/contenders/contender.ts'
 import { always, type Figure } from '../bench/measures/measure.ts'
-import { formatJson, formatText, type Setting } from '../bench/report.ts'
+import { type Described, formatJson, formatText, type Setting } from '../bench/report.ts'
 import { type Outcome, resultsOf } from '../bench/result.ts'
 
 const contender = (name: string): Contender => ({
   name,
   security: name.endsWith('-tls') ? 'tls' : 'plain',
+  about: { hops: 3, transport: 'any', install: `apt-get install ${name}` },
   start: () => Promise.reject(new Error('not here')),
 })
 const outcome = (name: string, figure: Figure, values: readonly (number | undefined)[], process?: string): Outcome => ({
@@ -99,10 +101,20 @@ describe('the results of the bench', () => {
   })
 })
 
+test('the command of a run names no file of the machine', () => {
+  assert.equal(commandLine([]), 'npm run bench')
+  const args = ['--peers-path', '/some/where', '--peers', '--parts', 'standard,wan', '--json=/x.json', '--json', 'y']
+  assert.equal(commandLine(args), 'npm run bench -- --peers --parts standard,wan')
+  assert.equal(commandLine(['--only', "it's `x`"]), "npm run bench -- --only 'it'\\''s `x`'")
+})
+
 describe('the report of the bench', () => {
   const cost: Figure = { id: 'cpu-speed', label: 'speed', unit: 's/GB', better: 'less' }
   const named = ['haproxy', 'tunnelctl'].map(contender)
   const setting: Setting = {
+    date: '2025-01-02T03:04:05.000Z',
+    command: 'npm run bench -- --rounds 2',
+    minutes: 0.5,
     machine: { cpu: 'any', cores: 2, memoryGiB: 1, kernel: 'any' },
     versions: {},
     contenders: named,
@@ -139,6 +151,14 @@ describe('the report of the bench', () => {
     assert.match(text, /^ {2}tunnelctl +15\.0 +10\.0 – 20\.0 +1\.00 +missed$/m)
     assert.match(text, /^cost of all +speed$/m)
     assert.match(text, /^ {2}tunnelctl gateway +0\.250$/m)
+    assert.match(text, /^measured {2}2025-01-02T03:04:05\.000Z, 0\.5 min: 2 rounds of 2 s/m)
+  })
+
+  test('says what each contender is, and how to get one that is missing', () => {
+    const missing = { ...contender('haproxy'), missing: 'haproxy' }
+    const text = formatText({ ...setting, contenders: [missing, contender('tunnelctl')] }, comparison)
+    assert.match(text, /^ {2}haproxy {4}3 hops, any; skipped: haproxy \(apt-get install haproxy\)$/m)
+    assert.match(text, /^ {2}tunnelctl {2}3 hops, any$/m)
   })
 
   test('is complete as JSON: every result with its figure, its part and the aim', () => {
@@ -147,10 +167,14 @@ describe('the report of the bench', () => {
       { id: 'standard', label: 'speed of all' },
       { id: 'standard-cpu', label: 'cost of all' },
     ])
-    assert.deepEqual(report.contenders, [
-      { name: 'haproxy', security: 'plain' },
-      { name: 'tunnelctl', security: 'plain' },
-    ])
+    assert.deepEqual([report.v, report.date, report.command, report.minutes], [3, setting.date, setting.command, 0.5])
+    assert.deepEqual(
+      report.contenders.map(({ name, hops }: Described) => [name, hops]),
+      [
+        ['haproxy', 3],
+        ['tunnelctl', 3],
+      ],
+    )
     assert.deepEqual(report.results[1], {
       part: 'standard',
       id: 'speed',

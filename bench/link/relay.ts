@@ -8,8 +8,9 @@
  * takes one round trip before its first byte moves. A FIN or a reset keeps its place behind the bytes before it.
  *
  * What it leaves out: loss, headers, and TCP's own slow start, for TCP ends here at either side. What it cannot take
- * away: the buffers of the kernel beside the queue, 64 KiB and more at the relay, and a few MiB in the socket of a
- * sender that fills them.
+ * away: the buffers of the kernel beside the queue. The relay never reads more than the queue has room for, but what it
+ * leaves unread stays in the kernel, 64 KiB and more in its own socket and up to a few MiB in that of the sender, and
+ * Node can bound neither. No router has the former. What shares a connection with bulk waits for both.
  */
 import { connect, createServer, type Server, type Socket } from 'node:net'
 import type { Clock } from '../../src/clock.ts'

@@ -4,6 +4,7 @@ import { type Aims, always, type Bench, type Figure, type Measure, paceOf } from
 
 /** Bulk goes on so long before the first echo, so that queues are as full as they get. */
 const beforeMs = 3_000
+const besideTenBeforeMs = 2_000
 /** What is left of bulk that was measured before has arrived by then. */
 const restMs = 1_500
 /** Between an echo and the next, of somebody who types, and of a program. */
@@ -25,7 +26,10 @@ export function typing(direction: 'up' | 'down', aims: Aims = {}): Measure {
     service: 'pour',
     figures: [figure('p50', {}), figure('p99', aims)],
     run: async (port, bench) => {
-      const { p50, p99 } = await besideBulk({ port, direction, streams: 1, ms: 8_000, pauseMs: typingPauseMs }, bench)
+      const { p50, p99 } = await besideBulk(
+        { port, direction, streams: 1, beforeMs, ms: 8_000, pauseMs: typingPauseMs },
+        bench,
+      )
       return { values: [p50, p99] }
     },
   }
@@ -50,7 +54,7 @@ export function besideTen(direction: 'up' | 'down', where: string): Measure {
     run: async (port, bench) => {
       await sleep(restMs * paceOf(bench))
       const alone = await echoes({ ms: 2_000, pauseMs: programPauseMs }, bench)
-      const bulk = { port, direction, streams: 10 }
+      const bulk = { port, direction, streams: 10, beforeMs: besideTenBeforeMs }
       const beside = await besideBulk({ ...bulk, ms: 3_000, pauseMs: programPauseMs }, bench)
       return { values: [alone.p99, beside.p99, beside.p99 / alone.p99] }
     },
@@ -76,9 +80,10 @@ interface Beside extends Echoes {
   readonly port: number
   readonly direction: 'up' | 'down'
   readonly streams: number
+  readonly beforeMs: number
 }
 
-async function besideBulk({ port, direction, streams, ...its }: Beside, bench: Bench) {
+async function besideBulk({ port, direction, streams, beforeMs, ...its }: Beside, bench: Bench) {
   const { other, services } = bench
   try {
     await other.run('pour', { port, service: services.pour ?? 0, direction, streams })

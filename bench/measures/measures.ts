@@ -30,16 +30,25 @@ export const fairnessMeasures: readonly Measure[] = [
   besideTen('up', 'loopback'),
 ]
 
+export interface LinkMeasures {
+  readonly profile: Profile
+  /** How many contenders are measured at the same time, each over a link of its own: a slow one leaves cores idle. */
+  readonly atOnce: number
+  readonly measures: readonly Measure[]
+}
+
 /** Over links. */
-export const linkMeasures: readonly { readonly profile: Profile; readonly measures: readonly Measure[] }[] = [
-  { profile: profiles.far, measures: [reach(profiles.far, 'down'), reach(profiles.far, 'up')] },
+export const linkMeasures: readonly LinkMeasures[] = [
+  { profile: profiles.far, atOnce: 1, measures: [reach(profiles.far, 'down'), reach(profiles.far, 'up')] },
   {
     profile: profiles.narrow,
+    atOnce: 4,
     measures: [typing('down', always({ value: 130 })), typing('up', always({ value: 130 }))],
   },
   {
     profile: profiles.near,
+    atOnce: 1,
     measures: [goodput('down'), goodput('up'), besideTen('down', 'link'), besideTen('up', 'link')],
   },
-  { profile: profiles.stalling, measures: [goodput('down', 12_000), goodput('up', 12_000)] },
+  { profile: profiles.stalling, atOnce: 4, measures: [goodput('down', 12_000), goodput('up', 12_000)] },
 ]

@@ -20,6 +20,8 @@ export function requests(connections: number, aims: Aims): Measure {
       if (code !== 0 || rate === undefined || count === undefined) throw new Error(`wrk ${wrk.end}`)
       const [wrong] = /Socket errors: .*|Non-2xx or 3xx responses: .*/.exec(wrk.stdout) ?? []
       if (wrong !== undefined) throw new Error(wrong)
+      // A contender that opens one connection after the other may still be at it: that is no rate.
+      if (count === '0') throw new Error(`no answer within ${seconds} s over ${connections} connections`)
       return { values: [Number(rate)], done: Number(count) / 1000 }
     },
   }
