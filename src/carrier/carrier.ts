@@ -11,9 +11,12 @@ export interface CarrierEnd {
 }
 
 export interface CarrierHandler {
-  /** One whole message. The handler owns the buffer and may change it. It must not throw. */
-  message(message: Buffer): void
-  /** `bufferedBytes` has fallen below the carrier's low-water mark after it was above. */
+  /**
+   * One whole message; a large one goes on in `rest` (then `message` holds 4 KiB at least). The handler owns the buffers and
+   * may change them. It must not throw.
+   */
+  message(message: Buffer, rest: readonly Buffer[]): void
+  /** Little is buffered any more, after `bufferedBytes` had reached HIGH_WATER_BYTES. */
   drain(): void
   /** Called exactly once, last: no message follows. */
   closed(end: CarrierEnd): void
@@ -21,10 +24,10 @@ export interface CarrierHandler {
 
 export interface Carrier {
   /**
-   * Queues one message. The buffer must not change until the carrier has ended. After the end it is dropped silently:
-   * what must survive is kept by the session until it is acknowledged.
+   * Queues one message, which goes on in `rest`. The buffers must not change until the carrier has ended. After the end it is
+   * dropped silently: what must survive is kept by the session until it is acknowledged.
    */
-  send(message: Buffer): void
+  send(message: Buffer, rest?: readonly Buffer[]): void
   /** Bytes handed over that have not left this process. The sender keeps this small: the carrier sets no limit. */
   readonly bufferedBytes: number
   /** Round-trip time of the latest heartbeat, in milliseconds, once one was answered. */

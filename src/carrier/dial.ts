@@ -1,14 +1,14 @@
 /** Dials a gateway: one WebSocket with the credentials in its header, or one TunnelError that says why not. */
 import { readFileSync } from 'node:fs'
 import type { IncomingMessage } from 'node:http'
-import { isIP, type Socket } from 'node:net'
-import { WebSocket } from 'ws'
+import { isIP } from 'node:net'
 import type { Clock } from '../clock.ts'
 import { TunnelError, type TunnelErrorOptions } from '../errors.ts'
 import { explainFileError } from '../net/smallfile.ts'
 import { SUBPROTOCOL } from '../wire/message.ts'
 import type { Carrier } from './carrier.ts'
-import { WebSocketCarrier, websocketOptions, zeroMask } from './websocket.ts'
+import { clientOptions, Upgrade, type Upgraded } from './upgrade.ts'
+import { WebSocketCarrier } from './websocket.ts'
 
 export interface GatewayAddress {
   /** `ws:` or `wss:`, with a path if the gateway lives under one. */
@@ -60,40 +60,36 @@ export function dialGateway(options: DialOptions): Promise<Carrier> {
   const timeoutMs = options.timeoutMs ?? TIMEOUT_MS
   const endpoint = new URL(url)
   endpoint.pathname = `${url.pathname.replace(/\/$/, '')}/v1/${role}`
-  const local = isLoopback(url.hostname)
+  const masking = url.protocol === 'wss:' || isLoopback(url.hostname) ? 'zero' : 'random'
   const ca = options.caFile === undefined ? undefined : readCa(options.caFile)
   return new Promise((resolve, reject) => {
-    const socket = new WebSocket(endpoint, SUBPROTOCOL, {
-      ...websocketOptions,
+    const upgrade = new Upgrade(endpoint, SUBPROTOCOL, {
+      ...clientOptions,
       headers: { authorization: `Bearer ${token}` },
-      followRedirects: false,
       ...(ca !== undefined && { ca }),
-      ...((url.protocol === 'wss:' || local) && { generateMask: zeroMask }),
     })
     let settled = false
-    let transport: Socket | undefined
-    socket.on('upgrade', response => {
-      transport = response.socket
-    })
-    const settle = (error: TunnelError | undefined) => {
+    const settle = (outcome: TunnelError | Upgraded) => {
       if (settled) return
       settled = true
       cancel()
       signal.removeEventListener('abort', aborted)
-      if (error === undefined) return resolve(new WebSocketCarrier(socket, { clock, ...(transport && { transport }) }))
-      reject(error)
-      socket.terminate()
+      if (!(outcome instanceof TunnelError)) return resolve(new WebSocketCarrier(outcome, { clock, masking }))
+      reject(outcome)
+      upgrade.terminate()
     }
     const cancel = clock.after(timeoutMs, () =>
       settle(unreachable(url, `it did not answer within ${timeoutMs / 1000} s`)),
     )
     const aborted = () => settle(new TunnelError('INTERRUPTED', 'interrupted'))
     // Stays for the socket's life: `terminate` before the connection is made emits an error too.
-    socket.on('error', error => settle(explain(url, error)))
-    socket.on('unexpected-response', (_request, response) => {
+    upgrade.on('error', error => settle(explain(url, error)))
+    upgrade.on('unexpected-response', (_request, response) => {
       void refusalOf(url, response).then(settle)
     })
-    socket.on('open', () => settle(undefined))
+    upgrade.on('open', () => {
+      if (upgrade.upgraded !== undefined) settle(upgrade.upgraded)
+    })
     signal.addEventListener('abort', aborted, { once: true })
     if (signal.aborted) aborted()
   })

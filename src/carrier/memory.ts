@@ -3,6 +3,7 @@
  * benchmarks run whole worlds over it in one thread.
  */
 import type { Clock } from '../clock.ts'
+import { messageBytes } from '../wire/message.ts'
 import { type Carrier, type CarrierEnd, type CarrierHandler, HIGH_WATER_BYTES, LOW_WATER_BYTES } from './carrier.ts'
 
 export interface MemoryLinkOptions {
@@ -10,6 +11,9 @@ export interface MemoryLinkOptions {
   /** One-way delay of each message. Default 0: delivered in the next turn. */
   readonly latencyMs?: number
 }
+
+/** What the first buffer of a message holds at least (carrier.ts). */
+const LEAST_BYTES = 4 * 1024
 
 type State = 'open' | 'closing' | 'ended'
 
@@ -98,15 +102,17 @@ export class MemoryCarrier implements Carrier {
     for (const item of early) this.arrive(item)
   }
 
-  send(message: Buffer): void {
+  send(message: Buffer, rest: readonly Buffer[] = []): void {
     if (this.#state !== 'open') return
-    this.bufferedBytes += message.length
+    const parts = [message, ...rest]
+    const bytes = messageBytes(message, rest)
+    this.bufferedBytes += bytes
     if (this.bufferedBytes >= HIGH_WATER_BYTES) this.#full = true
     this.#later(() => {
-      this.bufferedBytes -= message.length
+      this.bufferedBytes -= bytes
       // The peer owns what it receives and may rewrite it. Copied this late, so that a sender who changes what is queued
       // is found out, as over a real wire.
-      if (!this.#swallowing && this.#state !== 'ended') this.#peer?.arrive(Buffer.from(message))
+      if (!this.#swallowing && this.#state !== 'ended') this.#peer?.arrive(Buffer.concat(parts))
       if (this.#full && this.bufferedBytes < LOW_WATER_BYTES && this.#state === 'open') {
         this.#full = false
         this.#handler?.drain()
@@ -163,7 +169,7 @@ export class MemoryCarrier implements Carrier {
   arrive(item: Buffer | CarrierEnd): void {
     if (this.#state === 'ended') return
     if (this.#handler === undefined) this.#early.push(item)
-    else if (Buffer.isBuffer(item)) this.#handler.message(item)
+    else if (Buffer.isBuffer(item)) this.#handler.message(...cut(item))
     else this.#end(item)
   }
 
@@ -176,4 +182,11 @@ export class MemoryCarrier implements Carrier {
     this.#state = 'ended'
     this.#handler.closed(end)
   }
+}
+
+/** A large message arrives in two buffers, cut anywhere, as over a real wire. */
+function cut(message: Buffer): [Buffer, Buffer[]] {
+  if (message.length < 2 * LEAST_BYTES) return [message, []]
+  const at = LEAST_BYTES + (message.length % LEAST_BYTES)
+  return [message.subarray(0, at), [message.subarray(at)]]
 }

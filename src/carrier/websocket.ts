@@ -1,33 +1,18 @@
-/**
- * A carrier over one WebSocket, for both ends: limits, heartbeat, close codes. The only place below the gateway's
- * upgrade that knows `ws`.
- */
-import type { ClientOptions, ServerOptions, WebSocket } from 'ws'
+/** A carrier over one WebSocket, for both ends: limits, heartbeat, masks, the closing handshake. */
+import { randomFillSync } from 'node:crypto'
+import type { Socket } from 'node:net'
 import type { Clock } from '../clock.ts'
 import { TunnelError } from '../errors.ts'
-import { MAX_MESSAGE_BYTES, truncateUtf8 } from '../wire/message.ts'
-import { type Carrier, type CarrierEnd, type CarrierHandler, HIGH_WATER_BYTES, LOW_WATER_BYTES } from './carrier.ts'
+import { messageBytes, NO_REST, truncateUtf8 } from '../wire/message.ts'
+import { type Carrier, type CarrierEnd, type CarrierHandler, HIGH_WATER_BYTES } from './carrier.ts'
+import { applyMask, FrameReader, FramingError, frameHeaderBytes, Opcode, writeFrameHeader } from './framing.ts'
+import type { Upgraded } from './upgrade.ts'
 
 /**
- * Options of `ws` for both ends. Compression is off: the payload is mostly TLS or already compressed, and deflate would
- * queue pings behind data. `maxFragments` and `maxBufferedChunks` bound what tiny fragments may cost.
+ * A server does not mask; a client does, with zeros where masking protects nobody: over TLS and on loopback
+ * (docs/decisions/0004).
  */
-export const websocketOptions = {
-  perMessageDeflate: false,
-  maxPayload: MAX_MESSAGE_BYTES,
-  maxFragments: 2,
-  maxBufferedChunks: 1024,
-  autoPong: false,
-  skipUTF8Validation: true,
-  allowSynchronousEvents: true,
-  /** How long a closing handshake may take before the socket is destroyed, in milliseconds. */
-  closeTimeout: 2_000,
-} as const satisfies ServerOptions & ClientOptions & { closeTimeout: number }
-
-/** Where masking protects nobody, over TLS and on loopback, a zero mask saves both ends the XOR (docs/decisions/0004). */
-export const zeroMask = (mask: Buffer): void => {
-  mask.fill(0)
-}
+export type Masking = 'none' | 'zero' | 'random'
 
 export interface HeartbeatOptions {
   readonly intervalMs: number
@@ -37,103 +22,218 @@ export interface HeartbeatOptions {
 
 export interface WebSocketCarrierOptions {
   readonly clock: Clock
+  readonly masking: Masking
   readonly heartbeat?: HeartbeatOptions
-  /** The socket under the WebSocket: part of a large message, on a slow link, is a sign of life too. */
-  readonly transport?: { readonly bytesRead: number }
 }
 
 export const defaultHeartbeat: HeartbeatOptions = { intervalMs: 15_000, deadMs: 40_000 }
 
-/** RFC 6455, 5.5: a control frame holds 125 bytes, the code takes two. `ws` throws above it. */
+/** RFC 6455, 5.5: a control frame holds 125 bytes, the code takes two. */
 const MAX_CLOSE_REASON_BYTES = 123
+/** How long a closing handshake may take before the socket is destroyed. */
+const CLOSE_TIMEOUT_MS = 2_000
 /** A peer may ping this often; faster than that is a flood. */
 const MIN_PING_GAP_MS = 1_000
 const MAX_EARLY_PINGS = 20
 /** A beat that comes this much later than it should. */
 const LATE_BEAT_MS = 5_000
+/** A message up to this size is copied behind its header: one buffer costs the kernel less than two. */
+const COPY_BELOW_BYTES = 4 * 1024
+const NO_STATUS = 1005
+const ABNORMAL = 1006
+
+const EMPTY = Buffer.alloc(0)
+const ZERO_MASK = Buffer.alloc(4)
+
+/** `closing`: our CLOSE is sent. `ended`: the handler was told, or will be at `start`; nothing is read or sent. */
+type State = 'open' | 'closing' | 'ended'
 
 export class WebSocketCarrier implements Carrier {
-  bufferedBytes = 0
   heartbeatMs: number | undefined
   pongs = 0
-  readonly #socket: WebSocket
+  readonly #socket: Socket
+  readonly #head: Buffer
   readonly #clock: Clock
+  readonly #masking: Masking
   readonly #heartbeat: HeartbeatOptions
-  readonly #transport: { readonly bytesRead: number } | undefined
+  readonly #reader: FrameReader
+  #state: State = 'open'
   #handler: CarrierHandler | undefined
   #end: CarrierEnd | undefined
   #full = false
+  #corked = false
   #lastHeardAt: number
-  /** Of the transport, at the last beat. */
+  /** Of the socket, at the last beat. */
   #bytesRead = 0
   #lastBeatAt: number
   #pingSentAt: number | undefined
   #lastPingAt = Number.NEGATIVE_INFINITY
   #pingBudget = MAX_EARLY_PINGS
   #cancelBeat: () => void
+  #cancelClose: () => void = () => {}
 
-  /** @param socket open, with no message read from it yet: call this in the same turn in which it opened */
-  constructor(socket: WebSocket, options: WebSocketCarrierOptions) {
+  /** Call it in the turn in which the socket was upgraded: its `error` listener is this carrier's from now on. */
+  constructor({ socket, head }: Upgraded, options: WebSocketCarrierOptions) {
     this.#socket = socket
-    this.#transport = options.transport
+    this.#head = head
     this.#clock = options.clock
+    this.#masking = options.masking
     this.#heartbeat = options.heartbeat ?? defaultHeartbeat
     this.#lastHeardAt = this.#clock.now()
     this.#lastBeatAt = this.#lastHeardAt
-    socket.binaryType = 'nodebuffer'
-    socket.on('error', error => this.#failed(error))
-    socket.on('close', (code, reason) => this.#closed({ code, reason: reason.toString('utf8') }))
-    socket.on('ping', data => this.#pinged(data))
-    socket.on('pong', () => this.#ponged())
+    this.#reader = new FrameReader(options.masking === 'none', {
+      message: (first, rest) => {
+        this.#lastHeardAt = this.#clock.now()
+        this.#handler?.message(first, rest)
+      },
+      control: (opcode, payload) => this.#control(opcode, payload),
+    })
+    socket.setTimeout(0)
+    socket.setNoDelay()
+    socket.on('error', error => this.#ended({ code: ABNORMAL, reason: error.message }))
+    socket.on('close', () => this.#ended({ code: ABNORMAL, reason: '' }))
+    // A FIN without CLOSE before it. Without data before it, it is told to a paused socket too.
+    socket.on('end', () => this.#leave({ code: ABNORMAL, reason: '' }))
     // Nothing is read until somebody listens; the kernel holds what the peer sends meanwhile.
     socket.pause()
     this.#cancelBeat = this.#clock.after(this.#heartbeat.intervalMs, this.#beat)
   }
 
+  get bufferedBytes(): number {
+    return this.#socket.writableLength
+  }
+
   start(handler: CarrierHandler): void {
     this.#handler = handler
     if (this.#end !== undefined) return handler.closed(this.#end)
-    this.#socket.on('message', (data, isBinary) => {
-      if (this.#end !== undefined) return
-      this.#lastHeardAt = this.#clock.now()
-      if (isBinary) handler.message(data as Buffer)
-      else this.close(1003, 'text messages are not spoken here')
+    const socket = this.#socket
+    socket.on('drain', () => {
+      if (!this.#full) return
+      this.#full = false
+      if (this.#state === 'open') handler.drain()
     })
-    this.#socket.resume()
+    if (this.#head.length > 0) this.#read(this.#head)
+    socket.on('data', this.#read)
+    socket.resume()
     // The first beat gives the first leg's round-trip time before anybody asks for it.
     this.#sendPing()
   }
 
-  send(message: Buffer): void {
-    if (this.#end !== undefined || this.#socket.readyState !== this.#socket.OPEN) return
-    const bytes = message.length
-    this.bufferedBytes += bytes
-    if (this.bufferedBytes >= HIGH_WATER_BYTES) this.#full = true
-    this.#socket.send(message, () => this.#sent(bytes))
+  send(message: Buffer, rest: readonly Buffer[] = NO_REST): void {
+    if (this.#state === 'open') this.#write(Opcode.BINARY, message, rest)
   }
 
   close(code: number, reason: string): void {
-    if (this.#end !== undefined) return
-    this.#socket.close(code, truncateUtf8(reason, MAX_CLOSE_REASON_BYTES))
+    if (this.#state !== 'open') return
+    const text = truncateUtf8(reason, MAX_CLOSE_REASON_BYTES)
+    const payload = Buffer.alloc(2 + text.length)
+    payload.writeUInt16BE(code, 0)
+    text.copy(payload, 2)
+    this.#sendClose(payload)
   }
 
   terminate(): void {
-    if (this.#end === undefined) this.#socket.terminate()
+    this.#socket.destroy()
   }
 
   probe(): void {
     this.#sendPing()
   }
 
-  #sent(bytes: number): void {
-    this.bufferedBytes -= bytes
-    if (!this.#full || this.bufferedBytes >= LOW_WATER_BYTES) return
-    this.#full = false
-    if (this.#end === undefined) this.#handler?.drain()
+  /** All that is written in one tick leaves with one system call. */
+  #write(opcode: number, first: Buffer, rest: readonly Buffer[]): void {
+    const socket = this.#socket
+    if (!this.#corked) {
+      this.#corked = true
+      socket.cork()
+      process.nextTick(this.#uncork)
+    }
+    const bytes = messageBytes(first, rest)
+    const mask = this.#masking === 'none' ? undefined : this.#masking === 'zero' ? ZERO_MASK : randomMask()
+    const headerBytes = frameHeaderBytes(bytes, mask !== undefined)
+    if (this.#masking === 'random' || bytes <= COPY_BELOW_BYTES) {
+      const frame = Buffer.allocUnsafe(headerBytes + bytes)
+      writeFrameHeader(frame, opcode, bytes, mask)
+      let at = headerBytes + first.copy(frame, headerBytes)
+      for (const part of rest) at += part.copy(frame, at)
+      if (this.#masking === 'random' && mask !== undefined) applyMask(frame.subarray(headerBytes), mask, 0)
+      socket.write(frame)
+    } else {
+      const copied = first.length <= COPY_BELOW_BYTES
+      const head = Buffer.allocUnsafe(headerBytes + (copied ? first.length : 0))
+      writeFrameHeader(head, opcode, bytes, mask)
+      if (copied) first.copy(head, headerBytes)
+      socket.write(head)
+      if (!copied) socket.write(first)
+      for (const part of rest) socket.write(part)
+    }
+    if (socket.writableLength >= HIGH_WATER_BYTES) this.#full = true
+  }
+
+  readonly #uncork = (): void => {
+    this.#corked = false
+    this.#socket.uncork()
+  }
+
+  readonly #read = (chunk: Buffer): void => {
+    if (this.#state === 'ended') return
+    try {
+      this.#reader.read(chunk)
+    } catch (thrown) {
+      if (!(thrown instanceof FramingError)) throw thrown
+      this.close(thrown.code, thrown.message)
+      this.#leave({ code: ABNORMAL, reason: thrown.message })
+    }
+  }
+
+  #control(opcode: number, payload: Buffer): void {
+    switch (opcode) {
+      case Opcode.PING:
+        return this.#pinged(payload)
+      case Opcode.PONG:
+        return this.#ponged()
+      default:
+        return this.#closeReceived(payload)
+    }
+  }
+
+  /** RFC 6455, 5.5.1: the answer carries the code that it answers. */
+  #closeReceived(payload: Buffer): void {
+    const code = payload.length === 0 ? NO_STATUS : payload.length === 1 ? 0 : payload.readUInt16BE(0)
+    if (code !== NO_STATUS || payload.length > 0) {
+      if (!isCloseCode(code)) throw new FramingError(1002, `${code} is no close code`)
+    }
+    if (this.#state === 'open') this.#sendClose(payload.subarray(0, 2))
+    this.#leave({ code, reason: payload.toString('utf8', 2) })
+  }
+
+  #sendClose(payload: Buffer): void {
+    this.#write(Opcode.CLOSE, payload, NO_REST)
+    this.#state = 'closing'
+    this.#cancelClose = this.#clock.after(CLOSE_TIMEOUT_MS, () => this.#socket.destroy())
+  }
+
+  /** Nothing more is to come; what is queued still leaves. */
+  #leave(end: CarrierEnd): void {
+    this.#socket.end()
+    this.#ended(end)
+    if (this.#socket.closed) return
+    this.#cancelClose()
+    this.#cancelClose = this.#clock.after(CLOSE_TIMEOUT_MS, () => this.#socket.destroy())
+  }
+
+  #ended(end: CarrierEnd): void {
+    if (this.#socket.destroyed) this.#cancelClose()
+    if (this.#state === 'ended') return
+    this.#state = 'ended'
+    this.#end = end
+    this.#reader.stop()
+    this.#cancelBeat()
+    this.#handler?.closed(end)
   }
 
   readonly #beat = (): void => {
-    const { bytesRead = 0 } = this.#transport ?? {}
+    const { bytesRead } = this.#socket
     if (bytesRead > this.#bytesRead) this.#lastHeardAt = Math.max(this.#lastHeardAt, this.#lastBeatAt)
     this.#bytesRead = bytesRead
     const now = this.#clock.now()
@@ -142,8 +242,8 @@ export class WebSocketCarrier implements Carrier {
     this.#lastBeatAt = now
     const silentMs = this.#lastBeatAt - this.#lastHeardAt
     if (silentMs >= this.#heartbeat.deadMs) {
-      this.#closed({ code: 1006, reason: `nothing was heard for ${Math.round(silentMs / 1000)} s` })
-      this.#socket.terminate()
+      this.#ended({ code: ABNORMAL, reason: `nothing was heard for ${Math.round(silentMs / 1000)} s` })
+      this.#socket.destroy()
       return
     }
     this.#sendPing()
@@ -152,10 +252,10 @@ export class WebSocketCarrier implements Carrier {
   }
 
   #sendPing(): void {
-    if (this.#socket.readyState !== this.#socket.OPEN) return
+    if (this.#state !== 'open') return
     // A ping that is still unanswered keeps its time: the next pong is its own.
     this.#pingSentAt ??= this.#clock.now()
-    this.#socket.ping()
+    this.#write(Opcode.PING, EMPTY, NO_REST)
   }
 
   #ponged(): void {
@@ -166,27 +266,22 @@ export class WebSocketCarrier implements Carrier {
     this.#pingSentAt = undefined
   }
 
-  /** Own answer in place of `autoPong`: a flood of pings must not become an unbounded queue of pongs. */
-  #pinged(data: Buffer): void {
+  /** A flood of pings must not become an unbounded queue of pongs. */
+  #pinged(payload: Buffer): void {
     const now = this.#clock.now()
     this.#lastHeardAt = now
     const gapMs = now - this.#lastPingAt
     this.#lastPingAt = now
     this.#pingBudget = Math.min(MAX_EARLY_PINGS, this.#pingBudget + gapMs / MIN_PING_GAP_MS) - 1
     if (this.#pingBudget < 0) return this.close(new TunnelError('LIMIT', '').close, 'too many pings')
-    if (this.#socket.readyState === this.#socket.OPEN) this.#socket.pong(data)
-  }
-
-  /** `ws` closes with the right RFC 6455 code after a malformed frame; what else fails here is a dead connection. */
-  #failed(error: Error): void {
-    if (this.#end === undefined && this.#socket.readyState !== this.#socket.CLOSING) this.#socket.terminate()
-    this.#closed({ code: 1006, reason: error.message })
-  }
-
-  #closed(end: CarrierEnd): void {
-    if (this.#end !== undefined) return
-    this.#end = end
-    this.#cancelBeat()
-    this.#handler?.closed(end)
+    if (this.#state === 'open') this.#write(Opcode.PONG, payload, NO_REST)
   }
 }
+
+function randomMask(): Buffer {
+  return randomFillSync(Buffer.allocUnsafe(4))
+}
+
+/** RFC 6455, 7.4: what a CLOSE on the wire may carry. */
+const isCloseCode = (code: number): boolean =>
+  (code >= 1000 && code <= 1014 && code !== 1004 && code !== 1005 && code !== 1006) || (code >= 3000 && code <= 4999)

@@ -6,7 +6,8 @@ import { createServer as createHttpServer, type IncomingMessage, type Server } f
 import { createServer as createHttpsServer } from 'node:https'
 import type { Duplex } from 'node:stream'
 import { WebSocketServer } from 'ws'
-import { WebSocketCarrier, websocketOptions } from '../carrier/websocket.ts'
+import { serverOptions } from '../carrier/upgrade.ts'
+import { WebSocketCarrier } from '../carrier/websocket.ts'
 import { asTunnelError, TunnelError } from '../errors.ts'
 import type { Role } from '../net/claims.ts'
 import { type HostPort, listen } from '../net/listen.ts'
@@ -45,11 +46,9 @@ export class Gateway {
   readonly #options: GatewayOptions
   readonly #reception: Reception
   readonly #sockets = new WebSocketServer({
-    noServer: true,
-    clientTracking: false,
+    ...serverOptions,
     // Of several that are offered, `ws` would pick the first.
     handleProtocols: () => SUBPROTOCOL,
-    ...websocketOptions,
   })
   #draining = false
 
@@ -109,9 +108,10 @@ export class Gateway {
       requireRole(principal, role)
       if (this.#draining) throw new TunnelError('DRAINING', 'the gateway is shutting down')
       if (socket.destroyed) return
-      this.#sockets.handleUpgrade(request, socket, head, accepted => {
+      this.#sockets.handleUpgrade(request, socket, head, ({ upgraded }) => {
+        if (upgraded === undefined) return
         const { clock } = this.#options
-        this.#reception.greet(new WebSocketCarrier(accepted, { clock, transport: request.socket }), principal)
+        this.#reception.greet(new WebSocketCarrier(upgraded, { clock, masking: 'none' }), principal)
       })
     } catch (thrown) {
       const error = asTunnelError(thrown)

@@ -3,7 +3,7 @@
  * stand in front of another. The relay decides what goes where.
  */
 import { type Carrier, HIGH_WATER_BYTES } from '../carrier/carrier.ts'
-import { setRoute } from '../wire/message.ts'
+import { messageBytes, NO_REST, setRoute } from '../wire/message.ts'
 import type { Principal } from './principal.ts'
 
 /** A peer that keeps to maxInflight never has more than this under way on one route. */
@@ -12,13 +12,20 @@ const MAX_QUEUE_MESSAGES = 16_384
 /** A queued message smaller than this is copied, so that it does not pin the whole chunk it arrived in. */
 const COPY_BELOW_BYTES = 4 * 1024
 
+/** A message, and what it goes on in. */
+interface Queued {
+  readonly message: Buffer
+  readonly rest: readonly Buffer[]
+  readonly bytes: number
+}
+
 /** One end of a session's path: a route of one hop, joined to a leg of another. */
 export class Leg {
   readonly hop: Hop
   readonly route: number
   /** Set when both legs exist; the two point at each other. */
   peer: Leg | undefined
-  #queue: Buffer[] = []
+  #queue: Queued[] = []
   #head = 0
   #bytes = 0
 
@@ -36,24 +43,25 @@ export class Leg {
   }
 
   /** Returns false when the queue is full: the message is not taken. */
-  push(message: Buffer): boolean {
-    if (this.#bytes + message.length > MAX_QUEUE_BYTES || this.queuedMessages >= MAX_QUEUE_MESSAGES) return false
-    this.#queue.push(message.length < COPY_BELOW_BYTES ? Buffer.from(message) : message)
-    this.#bytes += message.length
+  push(message: Buffer, rest: readonly Buffer[]): boolean {
+    const bytes = messageBytes(message, rest)
+    if (this.#bytes + bytes > MAX_QUEUE_BYTES || this.queuedMessages >= MAX_QUEUE_MESSAGES) return false
+    this.#queue.push({ message: message.length < COPY_BELOW_BYTES ? Buffer.from(message) : message, rest, bytes })
+    this.#bytes += bytes
     return true
   }
 
-  shift(): Buffer | undefined {
-    const message = this.#queue[this.#head]
-    if (message === undefined) return undefined
-    this.#bytes -= message.length
+  shift(): Queued | undefined {
+    const queued = this.#queue[this.#head]
+    if (queued === undefined) return undefined
+    this.#bytes -= queued.bytes
     this.#head++
     if (this.#head === this.#queue.length) this.clear()
     else if (this.#head >= 256) {
       this.#queue = this.#queue.slice(this.#head)
       this.#head = 0
     }
-    return message
+    return queued
   }
 
   clear(): void {
@@ -121,20 +129,20 @@ export class Hop {
    * Sends `message` on `leg`, or queues it behind what waits there. Rewrites the route in place and sends the same buffer.
    * Returns false when the leg's queue is full: its peer has more under way than it may.
    */
-  forward(leg: Leg, message: Buffer): boolean {
+  forward(leg: Leg, message: Buffer, rest: readonly Buffer[] = NO_REST): boolean {
     setRoute(message, leg.route)
     if (leg.queuedMessages === 0 && this.carrier.bufferedBytes < HIGH_WATER_BYTES) {
-      this.#send(message)
+      this.#send(message, rest)
       return true
     }
-    if (!leg.push(message)) return false
+    if (!leg.push(message, rest)) return false
     this.#waiting.add(leg)
     return true
   }
 
   /** A message of the gateway itself, ahead of all queues. */
   send(message: Buffer): void {
-    this.#send(message)
+    this.#send(message, NO_REST)
   }
 
   /** The carrier has room: one message of each waiting leg in turn, until it is full again. */
@@ -143,15 +151,15 @@ export class Hop {
       for (const leg of this.#waiting) {
         if (this.carrier.bufferedBytes >= HIGH_WATER_BYTES) return
         this.#waiting.delete(leg)
-        const message = leg.shift()
-        if (message !== undefined) this.#send(message)
+        const queued = leg.shift()
+        if (queued !== undefined) this.#send(queued.message, queued.rest)
         if (leg.queuedMessages > 0) this.#waiting.add(leg)
       }
     }
   }
 
-  #send(message: Buffer): void {
-    this.sentBytes += message.length
-    this.carrier.send(message)
+  #send(message: Buffer, rest: readonly Buffer[]): void {
+    this.sentBytes += messageBytes(message, rest)
+    this.carrier.send(message, rest)
   }
 }

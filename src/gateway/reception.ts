@@ -86,8 +86,8 @@ export class Reception {
     const tooLate = new TunnelError('IDLE', 'no HELLO came in time')
     const cancel = this.#options.clock.after(HELLO_TIMEOUT_MS, () => carrier.close(tooLate.close, tooLate.message))
     carrier.start({
-      message: message => {
-        if (greeted) return this.relay.message(hop, message)
+      message: (message, rest) => {
+        if (greeted) return this.relay.message(hop, message, rest)
         greeted = true
         cancel()
         this.#arriving.delete(carrier)

@@ -20,6 +20,8 @@ import {
   HOP_ROUTE,
   Kind,
   kindOf,
+  messageBytes,
+  NO_REST,
   routeOf,
   violation,
 } from '../wire/message.ts'
@@ -90,15 +92,15 @@ export class Relay {
   }
 
   /** One message from `hop`. Never throws: a violation closes the carrier. */
-  message(hop: Hop, message: Buffer): void {
+  message(hop: Hop, message: Buffer, rest: readonly Buffer[] = NO_REST): void {
     // A carrier that is being closed still delivers what was under way.
     if (!this.#hops.has(hop)) return
     try {
-      hop.receivedBytes += message.length
+      hop.receivedBytes += messageBytes(message, rest)
       checkHeader(message)
       if (routeOf(message) === HOP_ROUTE) return this.#fromHop(hop, message)
-      if (hop.principal.role === 'connect') this.#fromClient(hop, message)
-      else this.#fromAgent(hop, message)
+      if (hop.principal.role === 'connect') this.#fromClient(hop, message, rest)
+      else this.#fromAgent(hop, message, rest)
     } catch (thrown) {
       this.#end(hop, asTunnelError(thrown))
     }
@@ -110,7 +112,7 @@ export class Relay {
     hop.draining = true
   }
 
-  #fromClient(hop: Hop, message: Buffer): void {
+  #fromClient(hop: Hop, message: Buffer, rest: readonly Buffer[]): void {
     const kind = kindOf(message)
     if (kind === Kind.ATTACH) return this.#attach(hop, message)
     const leg = hop.legs.get(routeOf(message))
@@ -119,24 +121,28 @@ export class Relay {
     switch (kind) {
       case Kind.BATCH:
         decodeBatchHeader(message)
-        walkFrames(message, (type, _stream, start, end) => {
-          if (type === FrameType.OPEN) message[start] = this.#decide(hop, message, start, end)
-        })
-        return this.#forward(leg, message)
+        walkFrames(
+          message,
+          (type, _stream, start, end, part) => {
+            if (type === FrameType.OPEN) part[start] = this.#decide(hop, part, start, end)
+          },
+          rest,
+        )
+        return this.#forward(leg, message, rest)
       case Kind.ACK:
       case Kind.PING:
       case Kind.PONG:
       case Kind.DGRAM:
-        return this.#forward(leg, message)
+        return this.#forward(leg, message, rest)
       case Kind.DETACH:
-        this.#forward(leg, message)
+        this.#forward(leg, message, rest)
         return this.#drop(leg)
       default:
         throw violation(`message kind ${kind} from a client`)
     }
   }
 
-  #fromAgent(hop: Hop, message: Buffer): void {
+  #fromAgent(hop: Hop, message: Buffer, rest: readonly Buffer[]): void {
     const leg = hop.legs.get(routeOf(message))
     if (leg === undefined) return
     const kind = kindOf(message)
@@ -147,9 +153,9 @@ export class Relay {
       case Kind.PONG:
       case Kind.DGRAM:
       case Kind.ATTACHED:
-        return this.#forward(leg, message)
+        return this.#forward(leg, message, rest)
       case Kind.DETACH:
-        this.#forward(leg, message)
+        this.#forward(leg, message, rest)
         return this.#drop(leg)
       default:
         throw violation(`message kind ${kind} from an agent`)
@@ -214,9 +220,9 @@ export class Relay {
     return allowed ? Verdict.ALLOWED : Verdict.DENIED
   }
 
-  #forward(from: Leg, message: Buffer): void {
+  #forward(from: Leg, message: Buffer, rest: readonly Buffer[]): void {
     const to = from.peer
-    if (to === undefined || to.hop.forward(to, message)) return
+    if (to === undefined || to.hop.forward(to, message, rest)) return
     this.#events.overloaded(to.hop)
     const error = new TunnelError('OVERLOAD', 'more is under way on this route than it may')
     this.#unpair(from, error)

@@ -95,8 +95,8 @@ export class Initiator {
       })
       signal?.addEventListener('abort', giveUp, { once: true })
       const route = link.openRoute({
-        message: message => {
-          if (answered) return session.message(message)
+        message: (message, rest) => {
+          if (answered) return session.message(message, rest)
           const refusal = this.#answer(message, route, attempt)
           if (refusal !== 'ignored') settle(refusal)
         },

@@ -82,7 +82,7 @@ export class Link {
     const aborted = () => giveUp(new TunnelError('GONE', 'the dial was given up'))
     options.signal?.addEventListener('abort', aborted, { once: true })
     carrier.start({
-      message: message => link.#message(message),
+      message: (message, rest) => link.#message(message, rest),
       drain: () => link.#drain(),
       closed: end => link.#closed(end),
     })
@@ -141,8 +141,8 @@ export class Link {
       get bufferedBytes() {
         return carrier.bufferedBytes
       },
-      send: message => {
-        if (this.#routes.get(id) === handler) carrier.send(message)
+      send: (message, rest) => {
+        if (this.#routes.get(id) === handler) carrier.send(message, rest)
       },
       wantDrain: () => {
         if (this.#routes.get(id) === handler) this.#thirsty.add(id)
@@ -182,13 +182,13 @@ export class Link {
     this.#carrier.terminate()
   }
 
-  #message(message: Buffer): void {
+  #message(message: Buffer, rest: readonly Buffer[]): void {
     try {
       checkHeader(message)
       const route = routeOf(message)
       if (route === HOP_ROUTE) return this.#hop(message)
       const handler = this.#routes.get(route)
-      if (handler !== undefined) handler.message(message)
+      if (handler !== undefined) handler.message(message, rest)
       else if (kindOf(message) === Kind.ATTACH) this.#options.onAttach?.(this, route, message)
     } catch (thrown) {
       const error = asTunnelError(thrown)

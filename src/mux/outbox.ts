@@ -171,19 +171,20 @@ export class Outbox {
     }
     for (let bytes = this.#builder.nextBytes(); bytes > 0; bytes = this.#builder.nextBytes()) {
       if (this.#replay.bytes + bytes > this.#maxInflightBytes) return
-      const batch = this.#builder.encode(route.id, this.#cursor++, this.#takeAck())
-      this.#replay.push(batch)
-      route.send(batch)
+      const rest: Buffer[] = []
+      const first = this.#builder.encode(route.id, this.#cursor++, this.#takeAck(), rest)
+      this.#replay.push({ first, rest, bytes })
+      route.send(first, rest)
     }
   }
 
-  /** A copy goes out: the kept buffer may still be queued, with its old route, on a carrier that is dying. */
+  /** A copy of the head goes out: the kept one may still be queued, with its old route, on a carrier that is dying. */
   #resend(route: Route): void {
     const kept = this.#replay.at(this.#cursor++)
     if (kept === undefined) return
-    const copy = Buffer.from(kept)
+    const copy = Buffer.from(kept.first)
     setRoute(copy, route.id)
-    route.send(copy)
+    route.send(copy, kept.rest)
   }
 
   #maySendData(): boolean {

@@ -4,8 +4,15 @@
  */
 import { TunnelError } from '../errors.ts'
 
+/** A BATCH message as it is kept: `rest` is what it goes on in after `first`. */
+export interface KeptBatch {
+  readonly first: Buffer
+  readonly rest: readonly Buffer[]
+  readonly bytes: number
+}
+
 export class ReplayBuffer {
-  #batches: (Buffer | undefined)[] = []
+  #batches: (KeptBatch | undefined)[] = []
   /** Index of the oldest batch kept; what lies before it is acknowledged. */
   #head = 0
   #acknowledged = 0
@@ -30,9 +37,9 @@ export class ReplayBuffer {
   }
 
   /** Keeps `batch`, which must carry `nextSeq`. It must not change while it is kept. */
-  push(batch: Buffer): void {
+  push(batch: KeptBatch): void {
     this.#batches.push(batch)
-    this.#bytes += batch.length
+    this.#bytes += batch.bytes
   }
 
   /**
@@ -44,7 +51,7 @@ export class ReplayBuffer {
     if (ack > this.nextSeq) throw new TunnelError('PROTOCOL', `batch ${ack} was acknowledged before it was sent`)
     if (ack <= this.#acknowledged) return false
     while (this.#acknowledged < ack) {
-      this.#bytes -= this.#batches[this.#head]?.length ?? 0
+      this.#bytes -= this.#batches[this.#head]?.bytes ?? 0
       this.#batches[this.#head++] = undefined
       this.#acknowledged++
     }
@@ -59,7 +66,7 @@ export class ReplayBuffer {
   }
 
   /** The kept batch with this sequence number, or undefined when it is acknowledged or not sent yet. */
-  at(seq: number): Buffer | undefined {
+  at(seq: number): KeptBatch | undefined {
     return seq < this.#acknowledged ? undefined : this.#batches[this.#head + (seq - this.#acknowledged)]
   }
 

@@ -3,8 +3,8 @@ import type { TunnelError } from '../errors.ts'
 /** The path of one session over one carrier, as its session sees it. */
 export interface Route {
   readonly id: number
-  /** Queues one message, which must carry `id`. Nothing happens once the route is lost. */
-  send(message: Buffer): void
+  /** Queues one message, which must carry `id` and goes on in `rest`. Nothing happens once the route is lost. */
+  send(message: Buffer, rest?: readonly Buffer[]): void
   /** Bytes that the carrier has not sent yet, of all its routes. */
   readonly bufferedBytes: number
   /** Asks for one call of `drain` when the carrier has room again. Routes that ask are served in turn. */
@@ -14,8 +14,8 @@ export interface Route {
 }
 
 export interface RouteHandler {
-  /** One message with this route's id. The handler owns it. */
-  message(message: Buffer): void
+  /** One message with this route's id, which goes on in `rest`. The handler owns it. */
+  message(message: Buffer, rest?: readonly Buffer[]): void
   drain(): void
   /** The carrier died under the route. Called at most once, and never after `close`. */
   lost(error: TunnelError): void

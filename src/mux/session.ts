@@ -27,6 +27,8 @@ import {
   encodePing,
   Kind,
   kindOf,
+  messageBytes,
+  NO_REST,
   violation,
 } from '../wire/message.ts'
 import { Inbox } from './inbox.ts'
@@ -173,10 +175,10 @@ export class Session implements StreamHost, RouteHandler {
   }
 
   /** One message of the route, after ATTACHED. A violation ends the session, never the caller. */
-  message(message: Buffer): void {
+  message(message: Buffer, rest: readonly Buffer[] = NO_REST): void {
     if (this.#state !== 'live') return
     try {
-      this.#dispatch(message)
+      this.#dispatch(message, rest)
     } catch (thrown) {
       this.close(asTunnelError(thrown), true)
     }
@@ -209,16 +211,14 @@ export class Session implements StreamHost, RouteHandler {
     this.#outbox.remove(stream)
   }
 
-  #dispatch(message: Buffer): void {
+  #dispatch(message: Buffer, rest: readonly Buffer[]): void {
     switch (kindOf(message)) {
       case Kind.BATCH:
-        return this.#batch(message)
+        return this.#batch(message, rest)
       case Kind.ACK:
         return this.#outbox.acknowledge(decodeAck(message))
-      case Kind.PING: {
-        const nonce = decodePing(message)
-        return this.#send(route => encodePing(Kind.PONG, route, nonce))
-      }
+      case Kind.PING:
+        return this.#send(route => encodePing(Kind.PONG, route, decodePing(message)))
       case Kind.PONG:
         return this.ping.pong(decodePing(message))
       case Kind.DETACH: {
@@ -231,17 +231,17 @@ export class Session implements StreamHost, RouteHandler {
     }
   }
 
-  #batch(message: Buffer): void {
+  #batch(message: Buffer, rest: readonly Buffer[]): void {
     const { seq, ack } = decodeBatchHeader(message)
-    if (!this.#inbox.accept(seq, message.length)) return
+    if (!this.#inbox.accept(seq, messageBytes(message, rest))) return
     this.#outbox.acknowledge(ack)
-    walkFrames(message, (type, id, start, end) => this.#receive(message, type, id, start, end))
+    walkFrames(message, this.#receive, rest)
   }
 
-  #receive(batch: Buffer, type: number, id: number, start: number, end: number): void {
+  readonly #receive = (type: number, id: number, start: number, end: number, part: Buffer): void => {
     // A frame before this one, in the same batch, may have ended the session.
     if (this.#state === 'closed') return
-    if (type === FrameType.OPEN) return this.#opened(id, decodeOpen(batch, start, end))
+    if (type === FrameType.OPEN) return this.#opened(id, decodeOpen(part, start, end))
     const stream = this.#streams.get(id)
     if (stream === undefined) {
       // Frames of a stream that this end has dropped crossed its RESET.
@@ -250,17 +250,17 @@ export class Session implements StreamHost, RouteHandler {
     }
     switch (type) {
       case FrameType.DATA:
-        return stream.receiveData(batch.subarray(start, end))
+        return stream.receiveData(part.subarray(start, end))
       case FrameType.CREDIT:
-        return stream.receiveCredit(decodeCredit(batch, start))
+        return stream.receiveCredit(decodeCredit(part, start))
       case FrameType.FIN:
         return stream.receiveFin()
       case FrameType.OPENED: {
-        const { limit, port } = decodeOpened(batch, start)
+        const { limit, port } = decodeOpened(part, start)
         return stream.receiveOpened(limit, port)
       }
       case FrameType.RESET: {
-        const { code, reason } = decodeReset(batch, start, end)
+        const { code, reason } = decodeReset(part, start, end)
         return stream.receiveReset(TunnelError.fromWire(code, reason))
       }
     }

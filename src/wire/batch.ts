@@ -1,12 +1,15 @@
 /**
- * Gathers the frames of one turn of the event loop and encodes them as BATCH messages. Payloads are copied once, when
- * the message is encoded; until then the caller must not change them.
+ * Gathers the frames of one turn of the event loop and encodes them as BATCH messages. Large payloads go into the message as
+ * they are, small ones are copied when it is encoded; the caller must not change a payload after it was added.
  */
 import { FRAME_HEADER_BYTES } from './frame.ts'
 import { BATCH_HEADER_BYTES, Kind, writeHeader } from './message.ts'
 
 /** A batch is sent when this many bytes of frames are gathered; one larger frame makes a batch of its own. */
 export const BATCH_TARGET_BYTES = 64 * 1024
+
+/** Below this, copying a payload costs less than another buffer for the kernel, and does not pin the chunk it is part of. */
+const BY_REFERENCE_BYTES = 4 * 1024
 
 export class BatchBuilder {
   readonly #types: number[] = []
@@ -34,28 +37,52 @@ export class BatchBuilder {
     return frames.end === this.#head ? 0 : BATCH_HEADER_BYTES + frames.bytes
   }
 
-  /** Encodes the oldest frames, as many as fit BATCH_TARGET_BYTES and at least one. Call only when `nextBytes() > 0`. */
-  encode(route: number, seq: number, ack: number): Buffer {
+  /**
+   * Encodes the oldest frames, as many as fit BATCH_TARGET_BYTES and at least one. Call only when `nextBytes() > 0`.
+   * @param rest gets what the message goes on in, after the returned buffer; without it the message is one buffer
+   */
+  encode(route: number, seq: number, ack: number, rest?: Buffer[]): Buffer {
     const { end, bytes } = this.#nextFrames()
-    const message = Buffer.allocUnsafe(BATCH_HEADER_BYTES + bytes)
-    writeHeader(message, route, Kind.BATCH, 0)
-    message.writeUIntBE(seq, 6, 6)
-    message.writeUIntBE(ack, 12, 6)
+    const referenced = rest === undefined ? 0 : this.#referencedBytes(end)
+    const copied = Buffer.allocUnsafe(BATCH_HEADER_BYTES + bytes - referenced)
+    writeHeader(copied, route, Kind.BATCH, 0)
+    copied.writeUIntBE(seq, 6, 6)
+    copied.writeUIntBE(ack, 12, 6)
+    let first: Buffer | undefined
+    let from = 0
     let at = BATCH_HEADER_BYTES
     for (let index = this.#head; index < end; index++) {
       const payload = this.#payloads[index] ?? null
-      message[at] = this.#types[index] ?? 0
-      message.writeUInt32BE(this.#streams[index] ?? 0, at + 1)
-      message.writeUIntBE(payload === null ? 0 : payload.length, at + 5, 3)
+      copied[at] = this.#types[index] ?? 0
+      copied.writeUInt32BE(this.#streams[index] ?? 0, at + 1)
+      copied.writeUIntBE(payload === null ? 0 : payload.length, at + 5, 3)
       at += FRAME_HEADER_BYTES
-      if (payload !== null) {
-        payload.copy(message, at)
+      if (payload === null) continue
+      if (rest === undefined || payload.length < BY_REFERENCE_BYTES) {
+        payload.copy(copied, at)
         at += payload.length
+        continue
       }
+      const run = copied.subarray(from, at)
+      if (first === undefined) first = run
+      else rest.push(run)
+      rest.push(payload)
+      from = at
     }
     this.#bytes -= bytes
     this.#drop(end)
-    return message
+    if (first === undefined) return copied
+    if (from < at) rest?.push(copied.subarray(from, at))
+    return first
+  }
+
+  #referencedBytes(end: number): number {
+    let bytes = 0
+    for (let index = this.#head; index < end; index++) {
+      const length = this.#payloads[index]?.length ?? 0
+      if (length >= BY_REFERENCE_BYTES) bytes += length
+    }
+    return bytes
   }
 
   #nextFrames(): { end: number; bytes: number } {

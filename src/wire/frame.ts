@@ -28,27 +28,130 @@ export interface Open {
 }
 
 /**
- * Calls `visit` for each frame of a BATCH, in order: type, stream, and the payload as a range of `batch`.
- * Frames before a malformed one have been visited when this throws.
+ * Told of a frame: its payload is the range from `start` to `end` of `part`, which is the batch itself unless the batch goes on
+ * in other buffers. It may change the payload's first byte in place, as the gateway does with its verdict.
+ */
+export type FrameVisitor = (type: number, stream: number, start: number, end: number, part: Buffer) => void
+
+/**
+ * Calls `visit` for each frame of a BATCH, in order. Where the batch goes on in `rest`, one DATA frame may be visited in several
+ * parts; other frames are whole. Frames before a malformed one have been visited when this throws.
  * @throws TunnelError PROTOCOL on a truncated frame, an unknown type, stream 0, or a payload that the type forbids
  */
-export function walkFrames(
-  batch: Buffer,
-  visit: (type: number, stream: number, start: number, end: number) => void,
-): void {
-  const total = batch.length
+export function walkFrames(batch: Buffer, visit: FrameVisitor, rest: readonly Buffer[] = []): void {
+  let part = batch
+  let next = 0
   let at = BATCH_HEADER_BYTES
-  while (at < total) {
-    const start = at + FRAME_HEADER_BYTES
-    if (start > total) throw violation('a frame header is truncated')
-    const type = batch[at] ?? 0
-    const stream = batch.readUInt32BE(at + 1)
-    const end = start + batch.readUIntBE(at + 5, 3)
-    if (end > total) throw violation('a frame is longer than its batch')
-    if (stream === 0) throw violation('a frame names stream 0')
-    checkLength(type, end - start)
-    visit(type, stream, start, end)
-    at = end
+  for (;;) {
+    while (at + FRAME_HEADER_BYTES <= part.length) {
+      const type = part[at] ?? 0
+      const stream = part.readUInt32BE(at + 1)
+      const start = at + FRAME_HEADER_BYTES
+      const end = start + part.readUIntBE(at + 5, 3)
+      if (stream === 0) throw violation('a frame names stream 0')
+      checkLength(type, end - start)
+      if (end > part.length) break
+      visit(type, stream, start, end, part)
+      at = end
+    }
+    if (at < part.length) {
+      const cut = walkCutFrame(part, at, rest, next, visit)
+      part = cut.part
+      at = cut.at
+      next = cut.next
+    } else {
+      const following = rest[next++]
+      if (following === undefined) return
+      part = following
+      at = 0
+    }
+  }
+}
+
+/** Visits the one frame that begins at `at` of `part` and goes on in `rest`, from `next` on. Returns where the walk goes on. */
+function walkCutFrame(
+  part: Buffer,
+  at: number,
+  rest: readonly Buffer[],
+  next: number,
+  visit: FrameVisitor,
+): { part: Buffer; at: number; next: number } {
+  const cursor = new Cursor(part, at, rest, next)
+  const header = cursor.gather(FRAME_HEADER_BYTES)
+  if (header === undefined) throw violation('a frame header is truncated')
+  const type = header[0] ?? 0
+  const stream = header.readUInt32BE(1)
+  const bytes = header.readUIntBE(5, 3)
+  if (stream === 0) throw violation('a frame names stream 0')
+  checkLength(type, bytes)
+  if (bytes > cursor.left) throw violation('a frame is longer than its batch')
+  if (type === FrameType.DATA) {
+    for (let left = bytes; left > 0; ) {
+      const { part, at } = cursor
+      const end = Math.min(part.length, at + left)
+      if (end > at) visit(type, stream, at, end, part)
+      left -= end - at
+      cursor.skip(end - at)
+    }
+  } else {
+    const { part, at } = cursor.settled
+    const payload = cursor.gather(bytes) ?? header
+    const before = payload[0]
+    visit(type, stream, 0, bytes, payload)
+    if (bytes > 0 && payload[0] !== before) part[at] = payload[0] ?? 0
+  }
+  return cursor
+}
+
+/** A place in a batch that lies in several buffers. */
+class Cursor {
+  part: Buffer
+  at: number
+  next: number
+  readonly #rest: readonly Buffer[]
+
+  constructor(part: Buffer, at: number, rest: readonly Buffer[], next: number) {
+    this.part = part
+    this.at = at
+    this.next = next
+    this.#rest = rest
+  }
+
+  get left(): number {
+    let bytes = this.part.length - this.at
+    for (let index = this.next; index < this.#rest.length; index++) bytes += this.#rest[index]?.length ?? 0
+    return bytes
+  }
+
+  /** Where the next byte really lies. */
+  get settled(): { readonly part: Buffer; readonly at: number } {
+    this.skip(0)
+    return { part: this.part, at: this.at }
+  }
+
+  skip(bytes: number): void {
+    this.at += bytes
+    while (this.at >= this.part.length) {
+      const following = this.#rest[this.next]
+      if (following === undefined) return
+      this.at -= this.part.length
+      this.part = following
+      this.next++
+    }
+  }
+
+  /** A copy of the next bytes, which are passed over; undefined when there are not so many. */
+  gather(bytes: number): Buffer | undefined {
+    if (bytes > this.left) return undefined
+    const copy = Buffer.allocUnsafe(bytes)
+    for (let filled = 0; filled < bytes; ) {
+      this.skip(0)
+      const copied = this.part.copy(copy, filled, this.at, this.at + bytes - filled)
+      filled += copied
+      this.at += copied
+    }
+    this.skip(0)
+    return copy
   }
 }
 

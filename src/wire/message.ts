@@ -60,6 +60,16 @@ export interface Detachment {
   readonly reason: string
 }
 
+/** What a message that is one buffer goes on in. */
+export const NO_REST: readonly Buffer[] = []
+
+/** Length of a message that goes on in `rest`. */
+export function messageBytes(message: Buffer, rest: readonly Buffer[]): number {
+  let bytes = message.length
+  for (const part of rest) bytes += part.length
+  return bytes
+}
+
 export const routeOf = (message: Buffer): number => message.readUInt32BE(0)
 export const kindOf = (message: Buffer): number => message[4] ?? 0
 

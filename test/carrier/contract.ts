@@ -22,8 +22,9 @@ interface Seen {
 function start(carrier: Carrier): Seen {
   const seen: Seen = { messages: [], ends: [], drains: 0, late: 0 }
   carrier.start({
-    message: message => {
-      seen.messages.push(message)
+    message: (message, rest) => {
+      seen.messages.push(Buffer.concat([message, ...rest]))
+      if (rest.length > 0) assert.ok(message.length >= 4096, 'the first buffer is large enough for every header')
       if (seen.ends.length > 0) seen.late++
     },
     drain: () => seen.drains++,
@@ -54,13 +55,30 @@ export function carrierContract(name: string, open: () => Promise<CarrierPair>):
     assert.deepEqual(atA.messages, messages.toReversed())
   })
 
+  check('a message that goes on in other buffers arrives as one', async ({ a, b, until }) => {
+    const [atA, atB] = [start(a), start(b)]
+    const parts = [18, 40_000, 26, 5_000, 8].map((size, index) => Buffer.alloc(size, index + 1))
+    const [first = Buffer.alloc(0), ...rest] = parts
+    a.send(first, rest)
+    b.send(first, rest.slice(1, 2))
+    await until(() => atA.messages.length === 1 && atB.messages.length === 1)
+    assert.deepEqual(atB.messages, [Buffer.concat(parts)])
+    assert.deepEqual(atA.messages, [Buffer.concat([first, ...rest.slice(1, 2)])])
+    assert.deepEqual(
+      parts.map(part => part[0]),
+      [1, 2, 3, 4, 5],
+      'the sender keeps its bytes',
+    )
+  })
+
   check('the receiver owns what it gets: changing it changes nothing at the sender', async ({ a, b, until }) => {
-    const seen = start(b)
+    const received: Buffer[] = []
+    b.start({ message: message => received.push(message), drain: () => {}, closed: () => {} })
     start(a)
     const message = Buffer.from('mine')
     a.send(message)
-    await until(() => seen.messages.length === 1)
-    seen.messages[0]?.fill(0)
+    await until(() => received.length === 1)
+    received[0]?.fill(0)
     assert.equal(message.toString(), 'mine')
   })
 

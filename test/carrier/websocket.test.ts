@@ -4,7 +4,8 @@ import { createServer } from 'node:http'
 import { type AddressInfo, type Socket, connect as tcpConnect } from 'node:net'
 import { test } from 'node:test'
 import { WebSocket, WebSocketServer } from 'ws'
-import { type HeartbeatOptions, WebSocketCarrier, websocketOptions } from '../../src/carrier/websocket.ts'
+import { clientOptions, serverOptions, Upgrade, type Upgraded } from '../../src/carrier/upgrade.ts'
+import { type HeartbeatOptions, type Masking, WebSocketCarrier } from '../../src/carrier/websocket.ts'
 import { systemClock } from '../../src/clock.ts'
 import { MAX_MESSAGE_BYTES } from '../../src/wire/message.ts'
 import { VirtualClock } from '../support/clock.ts'
@@ -13,15 +14,18 @@ import { carrierContract } from './contract.ts'
 /** A server of one WebSocket, which becomes a carrier at once. */
 async function serve(clock = systemClock, heartbeat?: HeartbeatOptions) {
   const server = createServer()
-  const sockets = new WebSocketServer({ server, ...websocketOptions })
+  const sockets = new WebSocketServer(serverOptions)
   const raw = new Set<Socket>()
   server.on('connection', socket => raw.add(socket))
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   const { port } = server.address() as AddressInfo
   const accepted = new Promise<WebSocketCarrier>(resolve => {
-    sockets.on('connection', (socket, { socket: transport }) => {
-      resolve(new WebSocketCarrier(socket, { clock, transport, ...(heartbeat && { heartbeat }) }))
+    server.on('upgrade', (request, socket, head) => {
+      sockets.handleUpgrade(request, socket, head, ({ upgraded }) => {
+        const options = { clock, masking: 'none' as const, ...(heartbeat && { heartbeat }) }
+        resolve(new WebSocketCarrier(upgraded as Upgraded, options))
+      })
     })
   })
   const close = async () => {
@@ -39,13 +43,19 @@ async function until(done: () => boolean): Promise<void> {
   }
 }
 
-carrierContract('WebSocket', async () => {
-  const server = await serve()
-  const socket = new WebSocket(`ws://127.0.0.1:${server.port}`, websocketOptions)
-  const a = await new Promise<WebSocketCarrier>((resolve, reject) => {
-    socket.on('error', reject)
-    socket.on('open', () => resolve(new WebSocketCarrier(socket, { clock: systemClock })))
+async function dial(port: number, masking: Masking): Promise<WebSocketCarrier> {
+  const upgrade = new Upgrade(`ws://127.0.0.1:${port}`, clientOptions)
+  return await new Promise((resolve, reject) => {
+    upgrade.on('error', reject)
+    upgrade.on('open', () =>
+      resolve(new WebSocketCarrier(upgrade.upgraded as Upgraded, { clock: systemClock, masking })),
+    )
   })
+}
+
+async function joined(masking: Masking) {
+  const server = await serve()
+  const a = await dial(server.port, masking)
   const b = await server.accepted
   const dispose = async () => {
     a.terminate()
@@ -53,6 +63,40 @@ carrierContract('WebSocket', async () => {
     await server.close()
   }
   return { a, b, until, dispose }
+}
+
+carrierContract('WebSocket with a zero mask', () => joined('zero'))
+carrierContract('WebSocket with random masks', () => joined('random'))
+
+test('a client that is ws itself and a carrier understand each other, to the closing handshake', async () => {
+  const server = await serve()
+  const client = new WebSocket(`ws://127.0.0.1:${server.port}`, { perMessageDeflate: false, autoPong: true })
+  try {
+    const carrier = await server.accepted
+    const [received, ends]: [Buffer[], unknown[]] = [[], []]
+    carrier.start({
+      message: (first, rest) => {
+        const message = Buffer.concat([first, ...rest])
+        received.push(message)
+        carrier.send(message)
+      },
+      drain: () => {},
+      closed: end => ends.push(end),
+    })
+    const echoed: Buffer[] = []
+    client.on('message', data => echoed.push(data as Buffer))
+    await once(client, 'open')
+    const messages = [0, 1, 125, 126, 65_535, 65_536, MAX_MESSAGE_BYTES].map((size, at) => Buffer.alloc(size, at + 1))
+    for (const message of messages) client.send(message)
+    await until(() => echoed.length === messages.length && carrier.pongs > 0)
+    assert.deepEqual([received, echoed], [messages, messages])
+    client.close(4000, 'good bye')
+    const [code, reason] = await once(client, 'close')
+    assert.deepEqual([code, String(reason), ends], [4000, '', [{ code: 4000, reason: 'good bye' }]])
+  } finally {
+    client.terminate()
+    await server.close()
+  }
 })
 
 /** A peer that speaks bytes: what it sends is up to the test, what it gets is kept. */

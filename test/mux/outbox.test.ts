@@ -22,8 +22,8 @@ class TestRoute implements Route {
     this.id = id
   }
 
-  send(message: Buffer): void {
-    this.sent.push(message)
+  send(message: Buffer, rest: readonly Buffer[] = []): void {
+    this.sent.push(Buffer.concat([message, ...rest]))
   }
 
   wantDrain(): void {

@@ -31,7 +31,7 @@ class Subject {
     const route: Route = {
       id: 1,
       bufferedBytes: 0,
-      send: message => this.sent.push(message),
+      send: (message, rest = []) => this.sent.push(Buffer.concat([message, ...rest])),
       wantDrain: () => {},
       close: () => {},
     }

@@ -68,7 +68,7 @@ export class Pair {
   #route(carrier: Carrier, session: Session, by: 'initiator' | 'acceptor'): Route {
     let handler: RouteHandler | undefined = session
     carrier.start({
-      message: message => handler?.message(message),
+      message: (message, rest) => handler?.message(message, rest),
       drain: () => handler?.drain(),
       closed: () => handler?.lost(new TunnelError('ROUTE_LOST', 'the carrier is gone')),
     })
@@ -77,9 +77,9 @@ export class Pair {
       get bufferedBytes() {
         return carrier.bufferedBytes
       },
-      send: message => {
-        this.sent.push({ by, message: Buffer.from(message) })
-        carrier.send(message)
+      send: (message, rest = []) => {
+        this.sent.push({ by, message: Buffer.concat([message, ...rest]) })
+        carrier.send(message, rest)
       },
       wantDrain: () => {},
       close: () => {

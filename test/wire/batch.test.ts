@@ -102,6 +102,24 @@ test('however frames are split over batches, the same frames come out in the sam
   )
 })
 
+test('a batch that goes on in other buffers is the same bytes, and large payloads are in it as they are', () => {
+  fc.assert(
+    fc.property(fc.array(piece, { minLength: 1, maxLength: 10 }), pieces => {
+      const [whole, parted] = [new BatchBuilder(), new BatchBuilder()]
+      for (const builder of [whole, parted]) for (const each of pieces) add(builder, each)
+      while (whole.nextBytes() > 0) {
+        const rest: Buffer[] = []
+        const first = parted.encode(1, 2, 3, rest)
+        assert.deepEqual(Buffer.concat([first, ...rest]), whole.encode(1, 2, 3))
+        const referenced = rest.filter(({ buffer }) => buffer === zeros.buffer)
+        assert.equal(rest.length - referenced.length <= referenced.length, true, 'what lies between is one buffer each')
+        for (const { length } of referenced) assert.ok(length >= 4096)
+      }
+      assert.equal(parted.nextBytes(), 0)
+    }),
+  )
+})
+
 test('a batch carries its route, its number and its acknowledgement', () => {
   fc.assert(
     fc.property(u32, u48, u48, (route, seq, ack) => {

@@ -83,6 +83,64 @@ test('any bytes at all are frames or a violation, never more frames than fit, ne
   )
 })
 
+/** Cuts of a batch behind its header, which always lies in the first buffer. */
+const cutsOf = (batch: Buffer, at: readonly number[]): [Buffer, Buffer[]] => {
+  const places = [...new Set(at.map(each => BATCH_HEADER_BYTES + (each % (batch.length - BATCH_HEADER_BYTES + 1))))]
+  const from = [0, ...places.sort((a, b) => a - b)]
+  const [first = batch, ...rest] = from.map((start, index) => batch.subarray(start, from[index + 1]))
+  return [first, rest]
+}
+
+/** The frames of a batch, those of DATA that follow each other put together. */
+function framesAcross(first: Buffer, rest: readonly Buffer[]): string[] {
+  const frames: { type: number; stream: number; payload: Buffer }[] = []
+  walkFrames(
+    first,
+    (type, stream, start, end, part) => {
+      const payload = Buffer.from(part.subarray(start, end))
+      const last = frames.at(-1)
+      const goesOn = type === FrameType.DATA && last?.type === type && last.stream === stream
+      if (goesOn) last.payload = Buffer.concat([last.payload, payload])
+      else frames.push({ type, stream, payload })
+    },
+    rest,
+  )
+  return frames.map(({ type, stream, payload }) => `${type}/${stream}/${payload.toString('hex')}`)
+}
+
+test('wherever a batch is cut into buffers, the same frames are read, and the same violations are found', () => {
+  const cuts = fc.array(fc.nat(), { maxLength: 6 })
+  const whole = fc.array(frame, { maxLength: 8 }).map(frames => batchOf(...frames.map(rawOf)))
+  const broken = whole.map(batch => batch.subarray(0, Math.max(BATCH_HEADER_BYTES, batch.length - 3)))
+  fc.assert(
+    fc.property(fc.oneof(whole, broken), cuts, (batch, at) => {
+      const [first, rest] = cutsOf(batch, at)
+      const expected = valueOrViolation(() => framesAcross(batch, []))
+      assert.deepEqual(
+        valueOrViolation(() => framesAcross(first, rest)),
+        expected,
+      )
+    }),
+    { numRuns: 2_000 },
+  )
+})
+
+test('a verdict is stamped in the batch itself, wherever its OPEN is cut', () => {
+  const open = rawFrame(FrameType.OPEN, 7, encodeOpen(65_536, { service: 'db', namespace: 'prod', port: 5432 }))
+  const batch = batchOf(rawFrame(FrameType.FIN, 1, Buffer.alloc(0)), open, rawFrame(FrameType.FIN, 7, Buffer.alloc(0)))
+  for (let at = BATCH_HEADER_BYTES; at <= batch.length; at++) {
+    const copy = Buffer.from(batch)
+    const stamp = (type: number, _stream: number, start: number, _end: number, part: Buffer) => {
+      if (type === FrameType.OPEN) part[start] = Verdict.DENIED
+    }
+    walkFrames(copy.subarray(0, at), stamp, [copy.subarray(at, at + 1), copy.subarray(at + 1)])
+    const verdict = BATCH_HEADER_BYTES + 2 * FRAME_HEADER_BYTES
+    assert.equal(copy[verdict], Verdict.DENIED, `cut at ${at}`)
+    copy[verdict] = Verdict.UNDECIDED
+    assert.deepEqual(copy, batch, `cut at ${at}`)
+  }
+})
+
 test('the largest message full of the smallest frames is walked in one go', () => {
   const frames = Math.floor((MAX_MESSAGE_BYTES - BATCH_HEADER_BYTES) / FRAME_HEADER_BYTES)
   const fin = rawFrame(FrameType.FIN, 1, Buffer.alloc(0))

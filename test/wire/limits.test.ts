@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
-import { defaultHeartbeat, websocketOptions } from '../../src/carrier/websocket.ts'
+import { defaultHeartbeat } from '../../src/carrier/websocket.ts'
 import { MAX_QUEUE_BYTES } from '../../src/gateway/hop.ts'
 import { defaultDetachedLimits } from '../../src/mux/detached.ts'
 import { defaultLimits } from '../../src/mux/limits.ts'
@@ -23,8 +23,7 @@ function constant(file: string, name: string): number {
 
 const limits: Readonly<Record<string, number>> = {
   'a message': MAX_MESSAGE_BYTES,
-  'fragments of a message': websocketOptions.maxFragments,
-  'chunks in which one WebSocket frame arrives': websocketOptions.maxBufferedChunks,
+  'fragments of a message': constant('carrier/framing.ts', 'MAX_FRAGMENTS'),
   'JSON of HELLO, WELCOME, DRAIN, ATTACH, ATTACHED': MAX_JSON_BYTES,
   'JSON of OPEN': MAX_OPEN_JSON_BYTES,
   'reason in RESET and DETACH': MAX_REASON_BYTES,
@@ -62,7 +61,7 @@ const limits: Readonly<Record<string, number>> = {
   'between WebSocket pings after that': constant('carrier/websocket.ts', 'MIN_PING_GAP_MS'),
   'between PINGs of connect, at most': constant('mux/session.ts', 'PING_INTERVAL_MS'),
   'between PINGs of an agent': constant('agent/agent.ts', 'PING_INTERVAL_MS'),
-  'closing handshake': websocketOptions.closeTimeout,
+  'closing handshake': constant('carrier/websocket.ts', 'CLOSE_TIMEOUT_MS'),
   'expiry of a token, grace': constant('gateway/reception.ts', 'EXPIRY_GRACE_MS'),
   'a token': tokenLimits.bytes,
 }
