@@ -4,3 +4,6 @@ export function formatNumber(value: number): string {
   // Without an exponent: what is that small is nothing.
   return Math.abs(value) < 0.001 ? value.toFixed(3) : value.toPrecision(3)
 }
+
+/** Two digits after the point, as long as they say something. */
+export const formatRatio = (value: number): string => (value < 99.995 ? value.toFixed(2) : formatNumber(value))

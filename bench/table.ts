@@ -1,6 +1,7 @@
 /** The results of one part as text. */
+import { formatAim, verdict } from './aim.ts'
 import { yardstickOf } from './contenders/contenders.ts'
-import { formatNumber } from './number.ts'
+import { formatNumber, formatRatio } from './number.ts'
 import type { Part } from './part.ts'
 import { isOurs, type Result } from './result.ts'
 
@@ -20,17 +21,16 @@ function formatFigures({ label, results }: Part, nameWidth: number): string[] {
   const heads = [right('median', numberWidth), right('min – max', rangeWidth), right('ratio', ratioWidth)]
   const lines = [`${label.padEnd(nameWidth + 2)}${heads.join('')}`]
   for (const [first, of] of grouped(results, ({ id }) => id)) {
-    const aims = of.flatMap(result => (isOurs(result.contender) && result.aim ? `; ${formatAim(result)}` : []))
+    const aims = of.flatMap(result => (isOurs(result.contender) && result.aim ? `; ${formatGoal(result)}` : []))
     lines.push(`${first.label}, ${first.unit} (${first.better} is better${aims.join('')})`)
     for (const result of of) lines.push(`  ${result.contender.padEnd(nameWidth)}${formatResult(result)}`)
   }
   return lines
 }
 
-function formatAim({ contender, aim, better, security, unit }: Result): string {
-  if (!aim) return ''
-  const goal = 'ratio' in aim ? `${aim.ratio.toFixed(2)} × ${yardstickOf(security)}` : `${aim.value} ${unit}`
-  return `${contender} aims at ${better === 'more' ? '≥' : '≤'} ${goal}`
+function formatGoal(result: Result): string {
+  const { contender, aim, security } = result
+  return aim ? `${contender} aims at ${formatAim(aim, result, yardstickOf(security))}` : ''
 }
 
 function formatResult(result: Result): string {
@@ -40,13 +40,11 @@ function formatResult(result: Result): string {
   const numbers = [
     right(formatNumber(median), numberWidth),
     right(`${formatNumber(min)} – ${formatNumber(max)}`, rangeWidth),
-    right(ratio === undefined ? '' : ratio.toFixed(2), ratioWidth),
+    right(ratio === undefined ? '' : formatRatio(ratio), ratioWidth),
   ]
   const words = [reached === undefined ? '' : verdict(reached), note ?? ''].filter(word => word !== '')
   return `${numbers.join('')}   ${words.join('; ')}`.trimEnd()
 }
-
-const verdict = (reached: boolean): string => (reached ? 'reached' : 'missed')
 
 function formatAbsence({ skipped, failed }: Result): string {
   return failed === undefined ? `  skipped: ${skipped ?? 'unmeasured'}` : `  failed: ${failed}`
@@ -78,7 +76,7 @@ function formatProcesses({ label, results }: Part, nameWidth: number): string[] 
     lines.push(`  ${head}: ${text}, ${unit} (${better} is better)`)
   for (const result of results) {
     if (result.reached === undefined) continue
-    lines.push(`  ${result.label}: ${formatAim(result)}: ${result.process} ${verdict(result.reached)}`)
+    lines.push(`  ${result.label}: ${formatGoal(result)}: ${result.process} ${verdict(result.reached)}`)
   }
   return lines
 }
