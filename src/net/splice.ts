@@ -1,6 +1,6 @@
 /**
- * Joins a TCP socket and a stream until both directions have ended. Bytes flow by Node's own pipe, so back-pressure does
- * too; half-close is kept both ways, and an abort on one side is an abort on the other, never a silent end.
+ * Joins a TCP socket and a stream until both directions have ended. Each waits for the other's back-pressure, half-close is kept
+ * both ways, and an abort on one side is an abort on the other, never a silent end.
  */
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
@@ -23,16 +23,25 @@ export function splice(socket: Socket, stream: Duplex, who: string): Promise<voi
   socket.on('close', () => {
     if (!stream.destroyed && !endedInOrder(socket)) stream.destroy(abortedBy(who, failure))
   })
-  socket.pipe(stream, { end: false })
+  pump(socket, stream)
   socket.on('end', () => {
     if (wasReset(socket)) stream.destroy(abortedBy(who, undefined))
     else stream.end()
   })
-  stream.pipe(socket)
+  pump(stream, socket)
+  stream.on('end', () => socket.end())
   // One of them may have died while the other was being reached.
   if (stream.destroyed) abort(socket)
   else if (socket.destroyed) stream.destroy(abortedBy(who, failure))
   return Promise.all([closed(socket), closed(stream)]).then(() => {})
+}
+
+/** What Node's `pipe` does, without the half of a kilobyte in listeners that it keeps to be undone. */
+function pump(from: Duplex, to: Duplex): void {
+  from.on('data', (chunk: Buffer) => {
+    if (!to.write(chunk)) from.pause()
+  })
+  to.on('drain', () => from.resume())
 }
 
 /**
