@@ -5,8 +5,8 @@
 import type { Clock } from '../clock.ts'
 import { violation } from '../wire/message.ts'
 
-const ACK_EVERY_BYTES = 256 * 1024
-const ACK_DELAY_MS = 20
+export const ACK_EVERY_BYTES = 256 * 1024
+export const ACK_DELAY_MS = 5
 
 export class Inbox {
   readonly #clock: Clock

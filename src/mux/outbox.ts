@@ -5,7 +5,8 @@
  * Invariants
  *   I1  A batch is kept from the moment it gets its sequence number until the peer acknowledges it.
  *   I2  Kept bytes never exceed maxInflight. Full means wait.
- *   I4  Control frames wait for I2 alone; data waits for the carrier too, so it never stands in front of them.
+ *   I4  Control frames wait for I2 alone; data waits for the carrier too, so it never stands in front of them. Data of a
+ *       stream that has more than a little also waits while as much is under way as the path is worth (inflight.ts).
  */
 import { HIGH_WATER_BYTES } from '../carrier/carrier.ts'
 import type { Clock } from '../clock.ts'
@@ -13,6 +14,7 @@ import { TunnelError } from '../errors.ts'
 import { BATCH_TARGET_BYTES, BatchBuilder } from '../wire/batch.ts'
 import { FrameType } from '../wire/frame.ts'
 import { setRoute } from '../wire/message.ts'
+import { Inflight } from './inflight.ts'
 import { ReplayBuffer } from './replay.ts'
 import type { Route } from './route.ts'
 import { Scheduler, type Sender } from './scheduler.ts'
@@ -20,6 +22,8 @@ import { Scheduler, type Sender } from './scheduler.ts'
 /** Data leaves this much of maxInflight to control frames, so that a full buffer never holds back credit. */
 const CONTROL_RESERVE_BYTES = 2 * BATCH_TARGET_BYTES
 const LINGER_MS = 1
+const TURNS_UNDER_WAY = 8
+const LEAST_TURN_BYTES = 8 * 1024
 /**
  * Data waits, and gathers, while this many batches are kept: tiny ones cost more than their bytes, and the relay's queue is
  * bounded in messages too.
@@ -30,9 +34,12 @@ export class Outbox {
   readonly #clock: Clock
   readonly #replay = new ReplayBuffer()
   readonly #builder = new BatchBuilder()
-  readonly #scheduler = new Scheduler(() => this.#maySendData())
+  readonly #inflight = new Inflight()
+  readonly #scheduler = new Scheduler(little => this.#room(little))
   /** The acknowledgement that leaves with every batch. */
   readonly #takeAck: () => number
+  /** Round-trip time of the path without queues. */
+  readonly #pathMs: () => number | undefined
   #route: Route | undefined
   #maxInflightBytes = 0
   /** Sequence number of the next batch to go out on this route; behind the newest while a resume catches up. */
@@ -42,9 +49,10 @@ export class Outbox {
   /** Wait for the moment when everything is acknowledged. */
   #deliveryWaiters: (() => void)[] = []
 
-  constructor(clock: Clock, takeAck: () => number) {
+  constructor(clock: Clock, takeAck: () => number, pathMs: () => number | undefined) {
     this.#clock = clock
     this.#takeAck = takeAck
+    this.#pathMs = pathMs
   }
 
   /** Bytes kept for a resume. */
@@ -72,6 +80,7 @@ export class Outbox {
       throw new TunnelError('DESYNC', `the peer expects batch ${peerExpected}, which was never sent`)
     }
     this.#replay.acknowledge(peerExpected)
+    this.#inflight.reset()
     this.#route = route
     this.#maxInflightBytes = maxInflightBytes
     this.#cursor = this.#replay.acknowledged
@@ -93,7 +102,7 @@ export class Outbox {
   /** A control frame, or data that the scheduler let through: leaves at the end of this turn, or as a full batch. */
   frame(type: number, stream: number, payload: Buffer | null): void {
     this.#builder.add(type, stream, payload)
-    if (this.#builder.bytes >= BATCH_TARGET_BYTES) return this.#flush()
+    if (this.#builder.bytes >= this.#turnBytes) return this.#flush()
     if (this.#flushDeferred) return
     this.#flushDeferred = true
     this.#clock.defer(type === FrameType.OPEN ? this.#oneMoreTurn : this.#deferredFlush)
@@ -119,7 +128,9 @@ export class Outbox {
 
   /** @throws TunnelError PROTOCOL when the peer acknowledges what was never sent */
   acknowledge(ack: number): void {
+    const before = this.#replay.bytes
     if (!this.#replay.acknowledge(ack)) return
+    this.#inflight.acknowledged(ack, before - this.#replay.bytes, this.#clock.now(), this.#pathMs())
     this.#cursor = Math.max(this.#cursor, ack)
     if (this.#isDelivered) this.#tellDelivered()
     if (this.#builder.bytes > 0 && !this.#flushDeferred) this.#flush()
@@ -172,6 +183,7 @@ export class Outbox {
     for (let bytes = this.#builder.nextBytes(); bytes > 0; bytes = this.#builder.nextBytes()) {
       if (this.#replay.bytes + bytes > this.#maxInflightBytes) return
       const rest: Buffer[] = []
+      this.#inflight.sent(this.#cursor, this.#clock.now())
       const first = this.#builder.encode(route.id, this.#cursor++, this.#takeAck(), rest)
       this.#replay.push({ first, rest, bytes })
       route.send(first, rest)
@@ -187,12 +199,25 @@ export class Outbox {
     route.send(copy, kept.rest)
   }
 
-  #maySendData(): boolean {
-    if (this.#route === undefined || this.#cursor < this.#replay.nextSeq) return false
-    if (this.#replay.batches >= MAX_KEPT_BATCHES) return false
+  /** What is sent in one turn. On a slow path a keystroke waits for the rest of one batch, so there they are smaller. */
+  get #turnBytes(): number {
+    return Math.max(LEAST_TURN_BYTES, Math.min(BATCH_TARGET_BYTES, this.#limitBytes / TURNS_UNDER_WAY))
+  }
+
+  get #limitBytes(): number {
+    return this.#inflight.limitBytes(this.#pathMs())
+  }
+
+  #room(little: boolean): number {
+    if (this.#route === undefined || this.#cursor < this.#replay.nextSeq) return 0
+    if (this.#replay.batches >= MAX_KEPT_BATCHES) return 0
     const gathered = this.#builder.bytes
-    if (this.#route.bufferedBytes + gathered >= HIGH_WATER_BYTES) return false
-    return this.#replay.bytes + gathered < this.#maxInflightBytes - CONTROL_RESERVE_BYTES
+    if (this.#route.bufferedBytes + gathered >= HIGH_WATER_BYTES) return 0
+    const underWay = this.#replay.bytes + gathered
+    if (underWay >= this.#maxInflightBytes - CONTROL_RESERVE_BYTES) return 0
+    if (little || underWay < this.#limitBytes) return this.#turnBytes
+    this.#inflight.held()
+    return 0
   }
 
   get #isDelivered(): boolean {

@@ -81,7 +81,8 @@ export class Session implements StreamHost, RouteHandler {
     this.clock = options.clock
     this.limits = options.limits ?? defaultLimits
     this.#inbox = new Inbox(this.clock, expected => this.#send(route => encodeAck(route, expected)))
-    this.#outbox = new Outbox(this.clock, () => this.#inbox.takeAck())
+    const takeAck = () => this.#inbox.takeAck()
+    this.#outbox = new Outbox(this.clock, takeAck, () => this.rttMs)
     this.ping = new Ping({
       clock: this.clock,
       intervalMs: options.pingIntervalMs ?? PING_INTERVAL_MS,

@@ -46,6 +46,7 @@ export class Stream extends Duplex implements Sender {
   readonly #receiveWindow: ReceiveWindow
   /** Chunks of the write in progress, not handed over yet. */
   #pending: Buffer[] = []
+  pendingBytes = 0
   #written: ((error?: Error | null) => void) | undefined
   /** The acceptor holds back its grants until `accept`; an initiator has told its limit in OPEN. */
   #accepted: boolean
@@ -140,6 +141,7 @@ export class Stream extends Duplex implements Sender {
       if (part === chunk) this.#pending.shift()
       else this.#pending[0] = chunk.subarray(left)
       left -= part.length
+      this.pendingBytes -= part.length
       this.#sendWindow.use(part.length)
       this.#host.frame(FrameType.DATA, this.id, part)
     }
@@ -156,6 +158,7 @@ export class Stream extends Duplex implements Sender {
   override _write(chunk: Buffer, _encoding: BufferEncoding, callback: (error?: Error | null) => void): void {
     if (chunk.length === 0) return callback()
     this.#pending.push(chunk)
+    this.pendingBytes += chunk.length
     this.#written = callback
     if (this.#sendWindow.available > 0) this.#host.ready(this)
   }
@@ -164,7 +167,11 @@ export class Stream extends Duplex implements Sender {
     chunks: { chunk: Buffer; encoding: BufferEncoding }[],
     callback: (error?: Error | null) => void,
   ): void {
-    for (const { chunk } of chunks) if (chunk.length > 0) this.#pending.push(chunk)
+    for (const { chunk } of chunks) {
+      if (chunk.length === 0) continue
+      this.#pending.push(chunk)
+      this.pendingBytes += chunk.length
+    }
     if (this.#pending.length === 0) return callback()
     this.#written = callback
     if (this.#sendWindow.available > 0) this.#host.ready(this)
@@ -190,6 +197,7 @@ export class Stream extends Duplex implements Sender {
 
   override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {
     this.#pending = []
+    this.pendingBytes = 0
     this.#written = undefined
     if (!this.#ended) {
       const { wire, message } = error ? asTunnelError(error) : new TunnelError('GONE', 'closed before its end')

@@ -59,6 +59,10 @@ class Source implements Sender {
     this.left = bytes
   }
 
+  get pendingBytes(): number {
+    return this.left
+  }
+
   serve(maxBytes: number): boolean {
     const bytes = Math.min(maxBytes, this.left)
     this.left -= bytes
@@ -74,7 +78,11 @@ function world(maxInflightBytes = 8 * MIB): {
   acks: () => void
 } {
   const clock = new VirtualClock()
-  const outbox = new Outbox(clock, () => 7)
+  const outbox = new Outbox(
+    clock,
+    () => 7,
+    () => 1,
+  )
   const route = new TestRoute(3)
   outbox.attach(route, 0, maxInflightBytes)
   return { clock, outbox, route, acks: () => outbox.acknowledge((route.seqs.at(-1) ?? -1) + 1) }

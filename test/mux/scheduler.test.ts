@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { QUANTUM_BYTES, Scheduler, type Sender } from '../../src/mux/scheduler.ts'
+import { LITTLE_BYTES, QUANTUM_BYTES, Scheduler, type Sender } from '../../src/mux/scheduler.ts'
 
 const KIB = 1024
 
@@ -17,6 +17,10 @@ class Source implements Sender {
     this.log = log
   }
 
+  get pendingBytes(): number {
+    return this.left
+  }
+
   serve(maxBytes: number): boolean {
     const bytes = Math.min(maxBytes, this.left)
     this.left -= bytes
@@ -29,7 +33,11 @@ class Source implements Sender {
 /** A scheduler that sends only what `budget` allows, so that sources queue first. */
 function held(): { scheduler: Scheduler; send: (turns: number) => void } {
   let turns = 0
-  const scheduler = new Scheduler(() => turns-- > 0)
+  const scheduler = new Scheduler(() => {
+    if (turns <= 0) return 0
+    turns--
+    return 64 * KIB
+  })
   return {
     scheduler,
     send: allowed => {
@@ -41,7 +49,7 @@ function held(): { scheduler: Scheduler; send: (turns: number) => void } {
 
 test('a stream alone fills a whole batch at once', () => {
   const source = new Source('a', 150 * KIB)
-  new Scheduler(() => true).ready(source)
+  new Scheduler(() => 64 * KIB).ready(source)
   assert.deepEqual(source.turns, [64 * KIB, 64 * KIB, 22 * KIB])
 })
 
@@ -81,6 +89,7 @@ test('a stream that has more to say from inside its own turn goes to the back', 
   const { scheduler, send } = held()
   let again = 2
   const eager: Sender = {
+    pendingBytes: 20 * KIB,
     serve: () => {
       log.push('eager')
       if (again-- > 0) scheduler.ready(eager)
@@ -97,6 +106,7 @@ test('a sender that throws does not stop the others for ever', () => {
   const { scheduler, send } = held()
   const source = new Source('b', 1)
   scheduler.ready({
+    pendingBytes: 1,
     serve: () => {
       throw new Error('broken')
     },
@@ -123,4 +133,48 @@ test('between two turns of a stream every other one gets at most one quantum', (
       }
     }),
   )
+})
+
+test('who has little to say goes before all bulk, once, and then the others have a turn', () => {
+  const { scheduler, send } = held()
+  const log: string[] = []
+  for (const name of ['a', 'b']) scheduler.ready(new Source(name, 32 * KIB, log))
+  const typist = new Source('t', KIB, log)
+  scheduler.ready(typist)
+  send(1)
+  assert.deepEqual(log, ['t1'])
+  typist.left = KIB
+  scheduler.ready(typist)
+  send(100)
+  assert.deepEqual(log, ['t1', 't1', 'a16', 'b16', 'a16', 'b16'])
+})
+
+test('streams that always have a little more starve nobody', () => {
+  const { scheduler, send } = held()
+  const log: string[] = []
+  const chatter: Sender = {
+    pendingBytes: 1,
+    serve: () => {
+      log.push('chatter')
+      scheduler.ready(chatter)
+      return false
+    },
+  }
+  scheduler.ready(chatter)
+  scheduler.ready(new Source('a', 32 * KIB, log))
+  send(6)
+  assert.deepEqual(log.slice(0, 3), ['chatter', 'a32', 'chatter'])
+})
+
+test('room for a little is asked for apart: it may be there when there is none for more', () => {
+  const asked: boolean[] = []
+  const scheduler = new Scheduler(little => {
+    asked.push(little)
+    return little ? 1 : 0
+  })
+  const [little, much] = [new Source('l', LITTLE_BYTES), new Source('m', LITTLE_BYTES + 1)]
+  scheduler.ready(much)
+  scheduler.ready(little)
+  assert.deepEqual([little.turns, much.turns], [[LITTLE_BYTES], []])
+  assert.equal(scheduler.waiting, 1)
 })

@@ -94,7 +94,7 @@ test('the text of docs/protocol.md names the same numbers as its table', () => {
     `${SESSION_ID_BYTES} random bytes, chosen by connect`,
     `${KEY_BYTES} random bytes, base64url`,
     'Absent or below 512 KiB counts as 512 KiB',
-    'at the latest 20 ms after a batch came, and at once when 256 KiB came since its last',
+    'at the latest 5 ms after a batch came, and at once when 256 KiB came since its last',
     'at most 8 MiB + 256 KiB and 16,384 messages',
     'every 15 s',
     'has come for 40 s',
