@@ -98,6 +98,6 @@ export class Inflight {
     this.#starting = false
     const best = Math.max(this.#best, this.#bestBefore)
     const worth = best * worthMs + Math.min(best * ACK_DELAY_MS, ACK_EVERY_BYTES)
-    this.#limit = Math.max(LEAST_BYTES, worth)
+    this.#limit = Math.max(LEAST_BYTES, Math.floor(worth))
   }
 }

@@ -201,7 +201,8 @@ export class Outbox {
 
   /** What is sent in one turn. On a slow path a keystroke waits for the rest of one batch, so there they are smaller. */
   get #turnBytes(): number {
-    return Math.max(LEAST_TURN_BYTES, Math.min(BATCH_TARGET_BYTES, this.#limitBytes / TURNS_UNDER_WAY))
+    const share = Math.floor(this.#limitBytes / TURNS_UNDER_WAY)
+    return Math.max(LEAST_TURN_BYTES, Math.min(BATCH_TARGET_BYTES, share))
   }
 
   get #limitBytes(): number {

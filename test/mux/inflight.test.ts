@@ -101,6 +101,13 @@ test('every path is kept busy, and little stands in front of it', () => {
   }
 })
 
+test('the bound is a whole number of bytes', () => {
+  const path = new Path(33.3, 33.3)
+  path.run(3_000)
+  assert.ok(Number.isSafeInteger(path.limit), String(path.limit))
+  assert.ok(path.limit > 128 * KIB)
+})
+
 test('a path that becomes faster is found out, and one that becomes slower too', () => {
   const path = new Path(10, 50)
   path.run(3_000)

@@ -64,6 +64,7 @@ class Source implements Sender {
   }
 
   serve(maxBytes: number): boolean {
+    assert.ok(Number.isInteger(maxBytes), `a turn of ${maxBytes} bytes`)
     const bytes = Math.min(maxBytes, this.left)
     this.left -= bytes
     this.#outbox.frame(FrameType.DATA, this.#stream, Buffer.alloc(bytes))
@@ -71,7 +72,10 @@ class Source implements Sender {
   }
 }
 
-function world(maxInflightBytes = 8 * MIB): {
+function world(
+  maxInflightBytes = 8 * MIB,
+  pathMs = 1,
+): {
   clock: VirtualClock
   outbox: Outbox
   route: TestRoute
@@ -81,7 +85,7 @@ function world(maxInflightBytes = 8 * MIB): {
   const outbox = new Outbox(
     clock,
     () => 7,
-    () => 1,
+    () => pathMs,
   )
   const route = new TestRoute(3)
   outbox.attach(route, 0, maxInflightBytes)
@@ -125,6 +129,18 @@ test('kept bytes never exceed maxInflight, and every acknowledgement lets more g
     if (source.left > 0) assert.ok(route.sent.length > before, 'stalled')
   }
   assert.equal(route.dataBytes, 5 * MIB)
+})
+
+test('a turn is a whole number of bytes, whatever the path is worth', () => {
+  const { clock, outbox, route, acks } = world(8 * MIB, 33.3)
+  const source = new Source(outbox, 3 * MIB)
+  outbox.ready(source)
+  for (let round = 0; source.left > 0 && round < 500; round++) {
+    clock.advanceSync(round < 2 ? 7.7 : 77.7)
+    acks()
+  }
+  clock.advanceSync(1)
+  assert.equal(route.dataBytes, 3 * MIB)
 })
 
 test('control frames pass while data waits for room among the kept bytes', () => {
