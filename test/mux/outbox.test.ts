@@ -136,7 +136,7 @@ test('a turn is a whole number of bytes, whatever the path is worth', () => {
   const source = new Source(outbox, 3 * MIB)
   outbox.ready(source)
   for (let round = 0; source.left > 0 && round < 500; round++) {
-    clock.advanceSync(round < 2 ? 7.7 : 77.7)
+    clock.advanceSync(round < 2 ? 40 : 77.7)
     acks()
   }
   clock.advanceSync(1)
