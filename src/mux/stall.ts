@@ -24,7 +24,7 @@ export interface StallOptions {
   readonly recovered: () => void
 }
 
-const LOOK_EVERY_MS = 250
+const LOOK_EVERY_MS = 500
 /** A peer that answers is never this late without reason (docs/protocol.md, "Stall"). */
 const LEAST_MS = 4_000
 const ROUND_TRIPS = 6

@@ -15,10 +15,17 @@ export interface Scrape {
   readonly text: string
 }
 
+/** The library's own 10 ms would wake an idle process a hundred times a second. */
+const EVENT_LOOP_PRECISION_MS = 100
+
 /** The function that answers a scrape. Node's own metrics, the event loop's lag among them, are included. */
 export function createMetrics(metrics: readonly Metric[]): () => Promise<Scrape> {
   const registry = new Registry()
-  collectDefaultMetrics({ register: registry, prefix: 'tunnelctl_' })
+  collectDefaultMetrics({
+    register: registry,
+    prefix: 'tunnelctl_',
+    eventLoopMonitoringPrecision: EVENT_LOOP_PRECISION_MS,
+  })
   for (const { name, help, kind, read } of metrics) {
     const shared = { name: `tunnelctl_${name}`, help, registers: [registry] }
     if (kind === 'gauge') {

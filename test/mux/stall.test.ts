@@ -4,7 +4,7 @@ import { type Answers, Stall } from '../../src/mux/stall.ts'
 import { VirtualClock } from '../support/clock.ts'
 
 /** Looks four times a second: what falls between two looks is noticed at the second. */
-const LOOK_MS = 250
+const LOOK_MS = 500
 
 function watched(roundTripMs?: number) {
   const clock = new VirtualClock()
