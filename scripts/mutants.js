@@ -166,7 +166,12 @@ function copyOfTree() {
 function unitTests() {
   const mux = readdirSync(join(root, 'test/mux')).filter(file => file.endsWith('.test.ts'))
   const gateway = ['acl', 'hop', 'news', 'reception', 'registry', 'relay']
-  return [...mux.map(file => `test/mux/${file}`), ...gateway.map(name => `test/gateway/${name}.test.ts`)]
+  return [
+    ...mux.map(file => `test/mux/${file}`),
+    ...gateway.map(name => `test/gateway/${name}.test.ts`),
+    'test/wire/batch.test.ts',
+    'test/wire/frame.test.ts',
+  ]
 }
 
 function read({ file }) {

@@ -87,7 +87,7 @@ export const mutants = [
   {
     name: 'passes OPEN on with the verdict of the client',
     file: relay,
-    from: 'message[start] = this.#decide(',
+    from: 'part[start] = this.#decide(',
     to: 'this.#decide(',
   },
   {

@@ -4,6 +4,8 @@ export const title = 'Batches'
 const inbox = 'src/mux/inbox.ts'
 const outbox = 'src/mux/outbox.ts'
 const session = 'src/mux/session.ts'
+const inflight = 'src/mux/inflight.ts'
+const frame = 'src/wire/frame.ts'
 
 export const mutants = [
   {
@@ -27,8 +29,8 @@ export const mutants = [
   {
     name: 'acknowledges a batch before it is taken, and drops it when the carrier is lost in between',
     file: session,
-    from: 'walkFrames(message, (type, id, start, end) => this.#receive(message, type, id, start, end))',
-    to: "this.clock.defer(() => this.#state === 'live' && walkFrames(message, (type, id, start, end) => this.#receive(message, type, id, start, end)))",
+    from: 'walkFrames(message, this.#receive, rest)',
+    to: "this.clock.defer(() => this.#state === 'live' && walkFrames(message, this.#receive, rest))",
   },
   {
     name: 'never acknowledges when it has nothing to say',
@@ -63,8 +65,8 @@ export const mutants = [
   {
     name: 'changes a kept batch in place, while the old carrier may still hold it',
     file: outbox,
-    from: 'const copy = Buffer.from(kept)',
-    to: 'const copy = kept',
+    from: 'const copy = Buffer.from(kept.first)',
+    to: 'const copy = kept.first',
   },
   {
     name: 'keeps more than maxInflight',
@@ -93,8 +95,44 @@ export const mutants = [
   {
     name: 'does not wait for the carrier with data',
     file: outbox,
-    from: 'if (this.#route.bufferedBytes + gathered >= HIGH_WATER_BYTES) return false',
+    from: 'if (this.#route.bufferedBytes + gathered >= HIGH_WATER_BYTES) return 0',
     to: '',
+  },
+  {
+    name: 'serves turns of part of a byte',
+    file: outbox,
+    from: 'Math.floor(this.#limitBytes / TURNS_UNDER_WAY)',
+    to: 'this.#limitBytes / TURNS_UNDER_WAY',
+  },
+  {
+    name: 'keeps as much under way as it may, whatever the path carries',
+    file: inflight,
+    from: 'const worth = best * worthMs',
+    to: 'const worth = best * 20 * worthMs',
+  },
+  {
+    name: 'takes the rate of a sender without haste for that of the path',
+    file: inflight,
+    from: 'if (!this.#held && rate <= this.#best) return',
+    to: '',
+  },
+  {
+    name: 'forgets where the buffers of a batch were cut',
+    file: frame,
+    from: 'const end = Math.min(part.length, at + left)',
+    to: 'const end = Math.min(part.length, at + left + 1)',
+  },
+  {
+    name: 'stamps the verdict into a copy of an OPEN that is cut',
+    file: frame,
+    from: 'if (bytes > 0 && payload[0] !== before) part[at] = payload[0] ?? 0',
+    to: '',
+  },
+  {
+    name: 'sends again the head of a batch alone',
+    file: outbox,
+    from: 'route.send(copy, kept.rest)',
+    to: 'route.send(copy)',
   },
   {
     name: 'drops the FIN of a stream that ends without a carrier',

@@ -64,8 +64,20 @@ export const mutants = [
   {
     name: 'gives one stream everything while others wait',
     file: scheduler,
-    from: 'this.#ring.size === 0 ? ALONE_BYTES : QUANTUM_BYTES',
-    to: 'this.#ring.size === 0 ? ALONE_BYTES : 1e9',
+    from: 'this.#ring.size === 0 ? room : Math.min(room, QUANTUM_BYTES)',
+    to: '1e9',
+  },
+  {
+    name: 'lets little wait behind bulk',
+    file: scheduler,
+    from: 'if (sender.pendingBytes > LITTLE_BYTES) {',
+    to: 'if (sender.pendingBytes > 0) {',
+  },
+  {
+    name: 'lets those who have little starve the others',
+    file: scheduler,
+    from: 'for (let left = this.#little.size; left > 0 &&',
+    to: 'for (let left = 1e6; this.#little.size > 0 && left > 0 &&',
   },
   {
     name: 'takes DATA after FIN',

@@ -121,7 +121,7 @@ test('a path that becomes faster is found out, and one that becomes slower too',
 })
 
 test('what is sent without haste says nothing of the path', () => {
-  const path = new Path(10, 50)
+  const path = new Path(100, 50)
   path.run(3_000)
   const before = path.limit
   for (let seq = 1e6; seq < 1e6 + 100; seq++) {

@@ -23,7 +23,7 @@ class TestRoute implements Route {
   }
 
   send(message: Buffer, rest: readonly Buffer[] = []): void {
-    this.sent.push(Buffer.concat([message, ...rest]))
+    this.sent.push(rest.length === 0 ? message : Buffer.concat([message, ...rest]))
   }
 
   wantDrain(): void {
@@ -232,6 +232,7 @@ test('a resume stops at a full carrier and goes on when it drains; new data wait
   outbox.drain()
   clock.turn()
   assert.deepEqual(second.seqs, [0, 1, 2, 3, 4])
+  assert.equal(second.dataBytes, 4 * 64 * KIB + 10, 'large payloads are sent again too')
   assert.equal(source.left, 0)
 })
 
