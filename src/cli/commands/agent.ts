@@ -13,6 +13,7 @@ import { parseHostPort } from '../../net/listen.ts'
 import { parsePattern } from '../../net/pattern.ts'
 import { serveAdmin } from '../../observe/admin.ts'
 import { inspectToken } from '../../token/token.ts'
+import { collectAtOnce } from '../collector.ts'
 import type { Io } from '../io.ts'
 import { type LogFlags, loggerFrom, logOptions } from '../logging.ts'
 import {
@@ -81,6 +82,7 @@ export function agentCommand(io: Io): Command {
 }
 
 async function run(flags: Flags, io: Io): Promise<void> {
+  collectAtOnce()
   const catalogue = new Catalogue((flags.service ?? []).map(parseCatalogueEntry))
   const policy = new Policy({
     allow: (flags.allow ?? []).map(parsePattern),

@@ -7,6 +7,7 @@ import { asTunnelError, TunnelError } from '../../errors.ts'
 import { isAgentName } from '../../net/claims.ts'
 import { quote } from '../../net/quote.ts'
 import { type Forward, parseForward } from '../../net/target.ts'
+import { collectAtOnce } from '../collector.ts'
 import type { Io } from '../io.ts'
 import {
   type GatewayFlags,
@@ -84,6 +85,7 @@ export function connectCommand(io: Io): Command {
 }
 
 async function run(targets: readonly string[], flags: Flags, io: Io): Promise<void> {
+  collectAtOnce()
   const forwards = targets.map(target => withAddress(parseForward(target, flags.namespace), flags.address))
   const [only] = forwards
   if (flags.agent !== undefined && !isAgentName(flags.agent)) {

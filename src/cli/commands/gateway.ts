@@ -7,6 +7,7 @@ import { Authenticator } from '../../gateway/auth.ts'
 import { Gateway, type GatewayOptions } from '../../gateway/gateway.ts'
 import { loadVerifyKeys } from '../../gateway/keys.ts'
 import { parseHostPort } from '../../net/listen.ts'
+import { collectAtOnce } from '../collector.ts'
 import { createDevIdentity, devLines, requireLoopback } from '../dev.ts'
 import type { Io } from '../io.ts'
 import { type LogFlags, loggerFrom, logOptions } from '../logging.ts'
@@ -47,6 +48,7 @@ export function gatewayCommand(io: Io): Command {
 }
 
 async function run(flags: Flags, io: Io): Promise<void> {
+  collectAtOnce()
   const listen = parseHostPort(flags.listen)
   if (flags.dev) requireLoopback(listen)
   const dev = flags.dev ? await createDevIdentity(io.env) : undefined
