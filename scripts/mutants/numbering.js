@@ -125,7 +125,7 @@ export const mutants = [
   {
     name: 'stamps the verdict into a copy of an OPEN that is cut',
     file: frame,
-    from: 'if (bytes > 0 && payload[0] !== before) part[at] = payload[0] ?? 0',
+    from: 'if (bytes > 0) part[at] = payload[0] ?? 0',
     to: '',
   },
   {

@@ -5,6 +5,7 @@
  *
  * A batch holds whole frames only, so a frame that does not end inside its batch is a violation.
  */
+import { Cursor } from './cursor.ts'
 import { BATCH_HEADER_BYTES, MAX_REASON_BYTES, parseJson, truncateUtf8, violation } from './message.ts'
 
 export const FrameType = { OPEN: 1, OPENED: 2, DATA: 3, FIN: 4, RESET: 5, CREDIT: 6 } as const
@@ -55,10 +56,11 @@ export function walkFrames(batch: Buffer, visit: FrameVisitor, rest: readonly Bu
       at = end
     }
     if (at < part.length) {
-      const cut = walkCutFrame(part, at, rest, next, visit)
-      part = cut.part
-      at = cut.at
-      next = cut.next
+      const cursor = new Cursor(part, at, rest, next)
+      walkCutFrame(cursor, visit)
+      part = cursor.part
+      at = cursor.at
+      next = cursor.next
     } else {
       const following = rest[next++]
       if (following === undefined) return
@@ -68,90 +70,29 @@ export function walkFrames(batch: Buffer, visit: FrameVisitor, rest: readonly Bu
   }
 }
 
-/** Visits the one frame that begins at `at` of `part` and goes on in `rest`, from `next` on. Returns where the walk goes on. */
-function walkCutFrame(
-  part: Buffer,
-  at: number,
-  rest: readonly Buffer[],
-  next: number,
-  visit: FrameVisitor,
-): { part: Buffer; at: number; next: number } {
-  const cursor = new Cursor(part, at, rest, next)
-  const header = cursor.gather(FRAME_HEADER_BYTES)
-  if (header === undefined) throw violation('a frame header is truncated')
+/** Visits the one frame that begins at the cursor and goes on in the next buffer, and leaves the cursor behind it. */
+function walkCutFrame(cursor: Cursor, visit: FrameVisitor): void {
+  if (cursor.left < FRAME_HEADER_BYTES) throw violation('a frame header is truncated')
+  const header = cursor.copy(FRAME_HEADER_BYTES)
   const type = header[0] ?? 0
   const stream = header.readUInt32BE(1)
   const bytes = header.readUIntBE(5, 3)
   if (stream === 0) throw violation('a frame names stream 0')
   checkLength(type, bytes)
-  if (bytes > cursor.left) throw violation('a frame is longer than its batch')
-  if (type === FrameType.DATA) {
-    for (let left = bytes; left > 0; ) {
-      const { part, at } = cursor
-      const end = Math.min(part.length, at + left)
-      if (end > at) visit(type, stream, at, end, part)
-      left -= end - at
-      cursor.skip(end - at)
-    }
-  } else {
-    const { part, at } = cursor.settled
-    const payload = cursor.gather(bytes) ?? header
-    const before = payload[0]
+  if (cursor.left < bytes) throw violation('a frame is longer than its batch')
+  if (type !== FrameType.DATA) {
+    const { part, at } = cursor
+    const payload = cursor.copy(bytes)
     visit(type, stream, 0, bytes, payload)
-    if (bytes > 0 && payload[0] !== before) part[at] = payload[0] ?? 0
+    if (bytes > 0) part[at] = payload[0] ?? 0
+    return
   }
-  return cursor
-}
-
-/** A place in a batch that lies in several buffers. */
-class Cursor {
-  part: Buffer
-  at: number
-  next: number
-  readonly #rest: readonly Buffer[]
-
-  constructor(part: Buffer, at: number, rest: readonly Buffer[], next: number) {
-    this.part = part
-    this.at = at
-    this.next = next
-    this.#rest = rest
-  }
-
-  get left(): number {
-    let bytes = this.part.length - this.at
-    for (let index = this.next; index < this.#rest.length; index++) bytes += this.#rest[index]?.length ?? 0
-    return bytes
-  }
-
-  /** Where the next byte really lies. */
-  get settled(): { readonly part: Buffer; readonly at: number } {
-    this.skip(0)
-    return { part: this.part, at: this.at }
-  }
-
-  skip(bytes: number): void {
-    this.at += bytes
-    while (this.at >= this.part.length) {
-      const following = this.#rest[this.next]
-      if (following === undefined) return
-      this.at -= this.part.length
-      this.part = following
-      this.next++
-    }
-  }
-
-  /** A copy of the next bytes, which are passed over; undefined when there are not so many. */
-  gather(bytes: number): Buffer | undefined {
-    if (bytes > this.left) return undefined
-    const copy = Buffer.allocUnsafe(bytes)
-    for (let filled = 0; filled < bytes; ) {
-      this.skip(0)
-      const copied = this.part.copy(copy, filled, this.at, this.at + bytes - filled)
-      filled += copied
-      this.at += copied
-    }
-    this.skip(0)
-    return copy
+  for (let left = bytes; left > 0; ) {
+    const { part, at } = cursor
+    const end = Math.min(part.length, at + left)
+    visit(type, stream, at, end, part)
+    left -= end - at
+    cursor.skip(end - at)
   }
 }
 
