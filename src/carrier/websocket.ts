@@ -149,7 +149,7 @@ export class WebSocketCarrier implements Carrier {
       process.nextTick(this.#uncork)
     }
     const bytes = messageBytes(first, rest)
-    const mask = this.#masking === 'none' ? undefined : this.#masking === 'zero' ? ZERO_MASK : randomMask()
+    const mask = masks[this.#masking]()
     const headerBytes = frameHeaderBytes(bytes, mask !== undefined)
     if (this.#masking === 'random' || bytes <= COPY_BELOW_BYTES) {
       const frame = Buffer.allocUnsafe(headerBytes + bytes)
@@ -199,10 +199,9 @@ export class WebSocketCarrier implements Carrier {
 
   /** RFC 6455, 5.5.1: the answer carries the code that it answers. */
   #closeReceived(payload: Buffer): void {
-    const code = payload.length === 0 ? NO_STATUS : payload.length === 1 ? 0 : payload.readUInt16BE(0)
-    if (code !== NO_STATUS || payload.length > 0) {
-      if (!isCloseCode(code)) throw new FramingError(1002, `${code} is no close code`)
-    }
+    if (payload.length === 1) throw new FramingError(1002, 'half a close code')
+    const code = payload.length === 0 ? NO_STATUS : payload.readUInt16BE(0)
+    if (payload.length > 0 && !isCloseCode(code)) throw new FramingError(1002, `${code} is no close code`)
     if (this.#state === 'open') this.#sendClose(payload.subarray(0, 2))
     this.#leave({ code, reason: payload.toString('utf8', 2) })
   }
@@ -278,8 +277,10 @@ export class WebSocketCarrier implements Carrier {
   }
 }
 
-function randomMask(): Buffer {
-  return randomFillSync(Buffer.allocUnsafe(4))
+const masks: Readonly<Record<Masking, () => Buffer | undefined>> = {
+  none: () => undefined,
+  zero: () => ZERO_MASK,
+  random: () => randomFillSync(Buffer.allocUnsafe(4)),
 }
 
 /** RFC 6455, 7.4: what a CLOSE on the wire may carry. */
