@@ -13,6 +13,8 @@ export class Inbox {
   readonly #sendAck: (expected: number) => void
   #expected = 0
   #unacknowledgedBytes = 0
+  /** When the first of them came. */
+  #unacknowledgedSince = 0
   #cancelTimer: (() => void) | undefined
 
   /** @param sendAck sends an ACK of its own; `takeAck` is for the one that leaves with a batch */
@@ -34,6 +36,7 @@ export class Inbox {
     if (seq > this.#expected) throw violation(`batch ${seq} came where ${this.#expected} was expected`)
     if (seq < this.#expected) return false
     this.#expected++
+    if (this.#unacknowledgedBytes === 0) this.#unacknowledgedSince = this.#clock.now()
     this.#unacknowledgedBytes += bytes
     if (this.#unacknowledgedBytes >= ACK_EVERY_BYTES) this.#acknowledge()
     else this.#cancelTimer ??= this.#clock.after(ACK_DELAY_MS, this.#timer)
@@ -53,10 +56,16 @@ export class Inbox {
     this.#cancelTimer = undefined
   }
 
-  /** The timer is left running when a batch has acknowledged meanwhile: cancelling it for each would cost more. */
+  /**
+   * The timer is left running when a batch has acknowledged meanwhile: cancelling it for each would cost more. What came after that
+   * batch has its own time, or two ends that answer each other would send an ACK of their own with each run of the timer.
+   */
   readonly #timer = (): void => {
     this.#cancelTimer = undefined
-    if (this.#unacknowledgedBytes > 0) this.#acknowledge()
+    if (this.#unacknowledgedBytes === 0) return
+    const leftMs = this.#unacknowledgedSince + ACK_DELAY_MS - this.#clock.now()
+    if (leftMs <= 0) this.#acknowledge()
+    else this.#cancelTimer = this.#clock.after(leftMs, this.#timer)
   }
 
   #acknowledge(): void {

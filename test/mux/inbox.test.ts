@@ -39,6 +39,21 @@ test('a lone batch is acknowledged after 5 ms, and once', () => {
   assert.deepEqual(acks, [1, 2])
 })
 
+test('batches that are answered at once are acknowledged by the answers alone', () => {
+  const { clock, acks, inbox: box } = inbox()
+  for (let seq = 0; seq < 100; seq++) {
+    box.accept(seq, 100)
+    clock.advanceSync(2)
+    box.takeAck()
+  }
+  assert.deepEqual(acks, [])
+  box.accept(100, 100)
+  clock.advanceSync(4)
+  assert.deepEqual(acks, [])
+  clock.advanceSync(1)
+  assert.deepEqual(acks, [101])
+})
+
 test('256 KiB are acknowledged at once', () => {
   const { clock, acks, inbox: box } = inbox()
   for (let seq = 0; seq < 8; seq++) box.accept(seq, 64 * 1024)
