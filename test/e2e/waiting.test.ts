@@ -76,13 +76,15 @@ test('the agent forgets a session whose client is away too long: sockets are res
   await world.echo()
 })
 
-const CONNECTIONS = 5
+const CONNECTIONS = 350
+/** So little at a time that it leaves whatever is under way already (src/mux/scheduler.ts). */
+const LITTLE_BYTES = 2_000
 
 test('--detached-memory: of two sessions whose clients are away, the one that went first gives way', async t => {
-  const world = await Restarts.begin(t, { agentArgs: ['--detached-memory', '2'] })
+  const world = await Restarts.begin(t, { agentArgs: ['--detached-memory', '4'] })
   const { agent, hand } = world
   const figure = async (name: string) => (await metricsOf(agent)).get(name) ?? 0
-  /** A client that stands still with five connections, into which their service writes all that there is room for: some 1.8 MB. */
+  /** A client that stands still with many connections, into each of which its service writes a little: 0.7 MB in all. */
   const stuffed = async (connect: Connect) => {
     const sockets: Socket[] = []
     for (let index = 0; index < CONNECTIONS; index++) {
@@ -91,8 +93,8 @@ test('--detached-memory: of two sessions whose clients are away, the one that we
     }
     const before = await figure('kept_bytes')
     process.kill(connect.process.pid, 'SIGSTOP')
-    for (const socket of sockets) socket.write(Buffer.alloc(4 * 1024 * 1024))
-    const enough = CONNECTIONS * 200 * 1024
+    for (const socket of sockets) socket.write(Buffer.alloc(LITTLE_BYTES))
+    const enough = CONNECTIONS * LITTLE_BYTES
     await eventually(
       async () => (await figure('kept_bytes')) - before > enough,
       async () => `${(await figure('kept_bytes')) - before} bytes are kept`,
