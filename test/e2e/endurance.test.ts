@@ -62,18 +62,19 @@ async function settled(before: readonly number[]): Promise<void> {
 
 const memory = () => processes.map(({ residentBytes = 0 }) => residentBytes)
 
-test('20,000 connections one after another leave no handle, no entry and no memory behind', async () => {
+test('27,000 connections one after another leave no handle, no entry and no memory behind', async () => {
   const before = handles()
-  await visits(5_000)
+  // As many as it takes until the heap has been full once: V8 looks through it no sooner.
+  await visits(12_000)
   const first = memory()
   await visits(15_000)
   await settled(before)
   for (const [index, bytes] of memory().entries()) {
     const grown = bytes - (first[index] ?? 0)
-    // 15,000 connections that kept 2.1 KiB each would be more. A heap may grow to some 17 MB before V8 looks through it.
-    assert.ok(grown < 30 * MiB, `${processes[index]?.name} grew by ${(grown / MiB).toFixed(1)} MiB`)
+    // 15,000 connections that kept 2 KiB each would be 30 MiB.
+    assert.ok(grown < 24 * MiB, `${processes[index]?.name} grew by ${(grown / MiB).toFixed(1)} MiB`)
   }
-  assert.ok(((await metricsOf(agent)).get('streams_total') ?? 0) >= 20_000)
+  assert.ok(((await metricsOf(agent)).get('streams_total') ?? 0) >= 27_000)
 })
 
 test('2,000 connections at a time all work, and leave nothing behind', async () => {
