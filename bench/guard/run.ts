@@ -80,8 +80,9 @@ function existing(): Baseline | undefined {
 }
 
 /** As the table has them. */
-const ordered = (figures: ReadonlyMap<string, number>): Map<string, number> =>
-  new Map([...units.keys()].flatMap(id => (figures.has(id) ? [[id, figures.get(id) ?? 0]] : [])))
+function ordered(figures: ReadonlyMap<string, number>): Map<string, number> {
+  return new Map([...units.keys()].flatMap(id => (figures.has(id) ? [[id, figures.get(id) ?? 0]] : [])))
+}
 
 function parse(): { write: boolean; runs: number; help: boolean } {
   const { values } = parseArgs({
