@@ -12,8 +12,8 @@ export interface CarrierEnd {
 
 export interface CarrierHandler {
   /**
-   * One whole message; a large one goes on in `rest` (then `message` holds 4 KiB at least). The handler owns the buffers and
-   * may change them. It must not throw.
+   * One whole message; a large one goes on in `rest` (then `message` holds 4 KiB at least). The handler owns the buffers, may
+   * change them, and gives them back when it needs them no more (slab.ts). It must not throw.
    */
   message(message: Buffer, rest: readonly Buffer[]): void
   /** Little is buffered any more, after `bufferedBytes` had reached HIGH_WATER_BYTES. */
@@ -28,8 +28,12 @@ export interface Carrier {
    * dropped silently: what must survive is kept by the session until it is acknowledged.
    */
   send(message: Buffer, rest?: readonly Buffer[]): void
+  /** As `send`, of buffers that are the carrier's own from now on: it gives them back when they have left. */
+  pass(message: Buffer, rest: readonly Buffer[]): void
   /** Bytes handed over that have not left this process. The sender keeps this small: the carrier sets no limit. */
   readonly bufferedBytes: number
+  /** Bytes handed over since the beginning, in the carrier's own count. They leave in order. */
+  readonly sentBytes: number
   /** Round-trip time of the latest heartbeat, in milliseconds, once one was answered. */
   readonly heartbeatMs: number | undefined
   /** How many heartbeats the peer has answered. */

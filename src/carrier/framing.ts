@@ -2,7 +2,8 @@
  * WebSocket framing (RFC 6455, section 5) as far as carriers use it: binary messages, ping, pong and close. Bytes in, messages
  * out; no I/O. A large message is handed on in the buffers it arrived in (docs/decisions/0013).
  */
-import { MAX_MESSAGE_BYTES, NO_REST } from '../wire/message.ts'
+import { giveBack, lend } from '../slab.ts'
+import { MAX_MESSAGE_BYTES, NO_REST, truncateUtf8 } from '../wire/message.ts'
 
 export const Opcode = { CONTINUATION: 0x0, TEXT: 0x1, BINARY: 0x2, CLOSE: 0x8, PING: 0x9, PONG: 0xa } as const
 
@@ -18,10 +19,10 @@ const BLOCK_BYTES = 16 * 1024
 export interface FrameHandler {
   /**
    * One binary message: `first`, and what goes on in `rest`. A message of at most 16 KiB is whole in `first`; of a longer one
-   * it holds 4 KiB at least. The handler owns the buffers and may change them.
+   * it holds 4 KiB at least. The handler owns the buffers, may change them, and gives them back (slab.ts).
    */
   message(first: Buffer, rest: readonly Buffer[]): void
-  /** CLOSE, PING or PONG, with at most 125 bytes. */
+  /** CLOSE, PING or PONG, with at most 125 bytes, which are not the handler's to keep. */
   control(opcode: number, payload: Buffer): void
 }
 
@@ -70,15 +71,16 @@ export class FrameReader {
     while (this.#state !== 'stopped') {
       if (this.#state === 'header') {
         at = this.#readHeader(chunk, at)
-        if (this.#state === 'header') return
+        if (this.#state === 'header') break
       }
       const end = Math.min(chunk.length, at + this.#left)
       if (end > at) this.#take(chunk.subarray(at, end))
       at = end
-      if (this.#left > 0) return
+      if (this.#left > 0) break
       this.#state = 'header'
       this.#ended()
     }
+    giveBack(chunk)
   }
 
   /** Delivers nothing more, also of a chunk that is being read. */
@@ -163,7 +165,11 @@ export class FrameReader {
   }
 
   #ended(): void {
-    if (this.#opcode >= Opcode.CLOSE) return this.#handler.control(this.#opcode, joined(this.#control.taken()))
+    if (this.#opcode >= Opcode.CLOSE) {
+      const payload = joined(this.#control.taken())
+      this.#handler.control(this.#opcode, payload)
+      return giveBack(payload)
+    }
     this.#fragments++
     if (!this.#final) return
     const parts = this.#message.taken()
@@ -187,6 +193,7 @@ class Parts {
   add(part: Buffer, left: number): void {
     if (this.#block === undefined) {
       if (part.length === left || (part.length >= MIN_PART_BYTES && left > BLOCK_BYTES)) {
+        lend(part)
         this.#parts.push(part)
         return
       }
@@ -251,3 +258,16 @@ export function writeFrameHeader(target: Buffer, opcode: number, payloadBytes: n
     mask?.copy(target, 10)
   }
 }
+
+/** Payload of a CLOSE (RFC 6455, 5.5.1); a reason that is too long is cut. */
+export function closePayload(code: number, reason: string): Buffer {
+  const text = truncateUtf8(reason, MAX_CONTROL_BYTES - 2)
+  const payload = Buffer.alloc(2 + text.length)
+  payload.writeUInt16BE(code, 0)
+  text.copy(payload, 2)
+  return payload
+}
+
+/** RFC 6455, 7.4: whether a CLOSE on the wire may carry it. */
+export const isCloseCode = (code: number): boolean =>
+  (code >= 1000 && code <= 1014 && code !== 1004 && code !== 1005 && code !== 1006) || (code >= 3000 && code <= 4999)

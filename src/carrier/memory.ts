@@ -3,6 +3,7 @@
  * benchmarks run whole worlds over it in one thread.
  */
 import type { Clock } from '../clock.ts'
+import { giveBackAll } from '../slab.ts'
 import { messageBytes } from '../wire/message.ts'
 import { type Carrier, type CarrierEnd, type CarrierHandler, HIGH_WATER_BYTES, LOW_WATER_BYTES } from './carrier.ts'
 
@@ -59,6 +60,7 @@ export function memoryLink(options: MemoryLinkOptions): MemoryLink {
 export class MemoryCarrier implements Carrier {
   readonly heartbeatMs = undefined
   bufferedBytes = 0
+  sentBytes = 0
   pongs = 0
   readonly #clock: Clock
   readonly #latencyMs: number
@@ -103,16 +105,26 @@ export class MemoryCarrier implements Carrier {
   }
 
   send(message: Buffer, rest: readonly Buffer[] = []): void {
+    this.#send(message, rest, () => {})
+  }
+
+  pass(message: Buffer, rest: readonly Buffer[]): void {
+    this.#send(message, rest, () => giveBackAll(message, rest))
+  }
+
+  #send(message: Buffer, rest: readonly Buffer[], left: () => void): void {
     if (this.#state !== 'open') return
     const parts = [message, ...rest]
     const bytes = messageBytes(message, rest)
     this.bufferedBytes += bytes
+    this.sentBytes += bytes
     if (this.bufferedBytes >= HIGH_WATER_BYTES) this.#full = true
     this.#later(() => {
       this.bufferedBytes -= bytes
       // The peer owns what it receives and may rewrite it. Copied this late, so that a sender who changes what is queued
       // is found out, as over a real wire.
       if (!this.#swallowing && this.#state !== 'ended') this.#peer?.arrive(Buffer.concat(parts))
+      left()
       if (this.#full && this.bufferedBytes < LOW_WATER_BYTES && this.#state === 'open') {
         this.#full = false
         this.#handler?.drain()

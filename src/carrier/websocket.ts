@@ -3,9 +3,21 @@ import { randomFillSync } from 'node:crypto'
 import type { Socket } from 'node:net'
 import type { Clock } from '../clock.ts'
 import { TunnelError } from '../errors.ts'
-import { messageBytes, NO_REST, truncateUtf8 } from '../wire/message.ts'
+import { readSocket } from '../net/reading.ts'
+import { LentWriter } from '../net/writing.ts'
+import { giveBack, giveBackAll } from '../slab.ts'
+import { messageBytes, NO_REST } from '../wire/message.ts'
 import { type Carrier, type CarrierEnd, type CarrierHandler, HIGH_WATER_BYTES } from './carrier.ts'
-import { applyMask, FrameReader, FramingError, frameHeaderBytes, Opcode, writeFrameHeader } from './framing.ts'
+import {
+  applyMask,
+  closePayload,
+  FrameReader,
+  FramingError,
+  frameHeaderBytes,
+  isCloseCode,
+  Opcode,
+  writeFrameHeader,
+} from './framing.ts'
 import type { Upgraded } from './upgrade.ts'
 
 /**
@@ -28,8 +40,6 @@ export interface WebSocketCarrierOptions {
 
 export const defaultHeartbeat: HeartbeatOptions = { intervalMs: 15_000, deadMs: 40_000 }
 
-/** RFC 6455, 5.5: a control frame holds 125 bytes, the code takes two. */
-const MAX_CLOSE_REASON_BYTES = 123
 /** How long a closing handshake may take before the socket is destroyed. */
 const CLOSE_TIMEOUT_MS = 2_000
 /** A peer may ping this often; faster than that is a flood. */
@@ -51,12 +61,14 @@ type State = 'open' | 'closing' | 'ended'
 export class WebSocketCarrier implements Carrier {
   heartbeatMs: number | undefined
   pongs = 0
+  sentBytes = 0
   readonly #socket: Socket
   readonly #head: Buffer
   readonly #clock: Clock
   readonly #masking: Masking
   readonly #heartbeat: HeartbeatOptions
   readonly #reader: FrameReader
+  readonly #passed: LentWriter
   #state: State = 'open'
   #handler: CarrierHandler | undefined
   #end: CarrierEnd | undefined
@@ -88,6 +100,7 @@ export class WebSocketCarrier implements Carrier {
       },
       control: (opcode, payload) => this.#control(opcode, payload),
     })
+    this.#passed = new LentWriter(socket)
     socket.setTimeout(0)
     socket.setNoDelay()
     socket.on('error', error => this.#ended({ code: ABNORMAL, reason: error.message }))
@@ -113,23 +126,22 @@ export class WebSocketCarrier implements Carrier {
       if (this.#state === 'open') handler.drain()
     })
     if (this.#head.length > 0) this.#read(this.#head)
-    socket.on('data', this.#read)
+    readSocket(socket, this.#read)
     socket.resume()
     // The first beat gives the first leg's round-trip time before anybody asks for it.
     this.#sendPing()
   }
 
   send(message: Buffer, rest: readonly Buffer[] = NO_REST): void {
-    if (this.#state === 'open') this.#write(Opcode.BINARY, message, rest)
+    if (this.#state === 'open') this.#write(Opcode.BINARY, message, rest, false)
+  }
+
+  pass(message: Buffer, rest: readonly Buffer[]): void {
+    if (this.#state === 'open') this.#write(Opcode.BINARY, message, rest, true)
   }
 
   close(code: number, reason: string): void {
-    if (this.#state !== 'open') return
-    const text = truncateUtf8(reason, MAX_CLOSE_REASON_BYTES)
-    const payload = Buffer.alloc(2 + text.length)
-    payload.writeUInt16BE(code, 0)
-    text.copy(payload, 2)
-    this.#sendClose(payload)
+    if (this.#state === 'open') this.#sendClose(closePayload(code, reason))
   }
 
   terminate(): void {
@@ -140,8 +152,8 @@ export class WebSocketCarrier implements Carrier {
     this.#sendPing()
   }
 
-  /** All that is written in one tick leaves with one system call. */
-  #write(opcode: number, first: Buffer, rest: readonly Buffer[]): void {
+  /** All that is written in one tick leaves with one system call. With `pass`, the buffers are given back when they have left. */
+  #write(opcode: number, first: Buffer, rest: readonly Buffer[], pass: boolean): void {
     const socket = this.#socket
     if (!this.#corked) {
       this.#corked = true
@@ -151,6 +163,7 @@ export class WebSocketCarrier implements Carrier {
     const bytes = messageBytes(first, rest)
     const mask = masks[this.#masking]()
     const headerBytes = frameHeaderBytes(bytes, mask !== undefined)
+    this.sentBytes += headerBytes + bytes
     if (this.#masking === 'random' || bytes <= COPY_BELOW_BYTES) {
       const frame = Buffer.allocUnsafe(headerBytes + bytes)
       writeFrameHeader(frame, opcode, bytes, mask)
@@ -158,14 +171,17 @@ export class WebSocketCarrier implements Carrier {
       for (const part of rest) at += part.copy(frame, at)
       if (this.#masking === 'random' && mask !== undefined) applyMask(frame.subarray(headerBytes), mask, 0)
       socket.write(frame)
+      if (pass) giveBackAll(first, rest)
     } else {
       const copied = first.length <= COPY_BELOW_BYTES
       const head = Buffer.allocUnsafe(headerBytes + (copied ? first.length : 0))
       writeFrameHeader(head, opcode, bytes, mask)
       if (copied) first.copy(head, headerBytes)
       socket.write(head)
-      if (!copied) socket.write(first)
-      for (const part of rest) socket.write(part)
+      const parts = pass ? this.#passed : socket
+      if (!copied) parts.write(first)
+      else if (pass) giveBack(first)
+      for (const part of rest) parts.write(part)
     }
     if (socket.writableLength >= HIGH_WATER_BYTES) this.#full = true
   }
@@ -207,7 +223,7 @@ export class WebSocketCarrier implements Carrier {
   }
 
   #sendClose(payload: Buffer): void {
-    this.#write(Opcode.CLOSE, payload, NO_REST)
+    this.#write(Opcode.CLOSE, payload, NO_REST, false)
     this.#state = 'closing'
     this.#cancelClose = this.#clock.after(CLOSE_TIMEOUT_MS, () => this.#socket.destroy())
   }
@@ -254,7 +270,7 @@ export class WebSocketCarrier implements Carrier {
     if (this.#state !== 'open') return
     // A ping that is still unanswered keeps its time: the next pong is its own.
     this.#pingSentAt ??= this.#clock.now()
-    this.#write(Opcode.PING, EMPTY, NO_REST)
+    this.#write(Opcode.PING, EMPTY, NO_REST, false)
   }
 
   #ponged(): void {
@@ -273,7 +289,7 @@ export class WebSocketCarrier implements Carrier {
     this.#lastPingAt = now
     this.#pingBudget = Math.min(MAX_EARLY_PINGS, this.#pingBudget + gapMs / MIN_PING_GAP_MS) - 1
     if (this.#pingBudget < 0) return this.close(new TunnelError('LIMIT', '').close, 'too many pings')
-    if (this.#state === 'open') this.#write(Opcode.PONG, payload, NO_REST)
+    if (this.#state === 'open') this.#write(Opcode.PONG, payload, NO_REST, false)
   }
 }
 
@@ -282,7 +298,3 @@ const masks: Readonly<Record<Masking, () => Buffer | undefined>> = {
   zero: () => ZERO_MASK,
   random: () => randomFillSync(Buffer.allocUnsafe(4)),
 }
-
-/** RFC 6455, 7.4: what a CLOSE on the wire may carry. */
-const isCloseCode = (code: number): boolean =>
-  (code >= 1000 && code <= 1014 && code !== 1004 && code !== 1005 && code !== 1006) || (code >= 3000 && code <= 4999)

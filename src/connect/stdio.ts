@@ -6,6 +6,7 @@ import type { Readable, Writable } from 'node:stream'
 import type { Clock } from '../clock.ts'
 import { asTunnelError, TunnelError } from '../errors.ts'
 import type { Stream } from '../mux/stream.ts'
+import { pump } from '../net/splice.ts'
 
 export interface StdioOptions {
   readonly stream: Stream
@@ -52,6 +53,7 @@ export function runStdio({ stream, input, output, clock }: StdioOptions): Promis
       else output.once('finish', () => finish())
     })
     stream.on('end', () => {
+      output.end()
       if (stream.writableEnded) return
       listenForSilence()
       input.on('data', listenForSilence)
@@ -59,6 +61,6 @@ export function runStdio({ stream, input, output, clock }: StdioOptions): Promis
     input.on('error', error => stream.reset(new TunnelError('PEER_RESET', `cannot read the input: ${error.message}`)))
     output.on('error', () => stream.reset(new TunnelError('PEER_RESET', 'the output was closed by its reader')))
     input.pipe(stream)
-    stream.pipe(output)
+    pump(stream, output)
   })
 }

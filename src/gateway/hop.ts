@@ -3,14 +3,15 @@
  * stand in front of another. The relay decides what goes where.
  */
 import { type Carrier, HIGH_WATER_BYTES } from '../carrier/carrier.ts'
+import { giveBackAll } from '../slab.ts'
 import { messageBytes, NO_REST, setRoute } from '../wire/message.ts'
 import type { Principal } from './principal.ts'
 
 /** A peer that keeps to maxInflight never has more than this under way on one route. */
 export const MAX_QUEUE_BYTES = 8 * 1024 * 1024 + 256 * 1024
 const MAX_QUEUE_MESSAGES = 16_384
-/** A queued message smaller than this is copied, so that it does not pin the whole chunk it arrived in. */
-const COPY_BELOW_BYTES = 4 * 1024
+/** A queued message smaller than this is copied, so that it does not pin the chunk it arrived in, which is 256 KiB at most. */
+const COPY_BELOW_BYTES = 32 * 1024
 
 /** A message, and what it goes on in. */
 interface Queued {
@@ -46,8 +47,13 @@ export class Leg {
   push(message: Buffer, rest: readonly Buffer[]): boolean {
     const bytes = messageBytes(message, rest)
     if (this.#bytes + bytes > MAX_QUEUE_BYTES || this.queuedMessages >= MAX_QUEUE_MESSAGES) return false
-    this.#queue.push({ message: message.length < COPY_BELOW_BYTES ? Buffer.from(message) : message, rest, bytes })
     this.#bytes += bytes
+    if (bytes >= COPY_BELOW_BYTES) {
+      this.#queue.push({ message, rest, bytes })
+      return true
+    }
+    this.#queue.push({ message: Buffer.concat([message, ...rest]), rest: NO_REST, bytes })
+    giveBackAll(message, rest)
     return true
   }
 
@@ -132,7 +138,7 @@ export class Hop {
   forward(leg: Leg, message: Buffer, rest: readonly Buffer[] = NO_REST): boolean {
     setRoute(message, leg.route)
     if (leg.queuedMessages === 0 && this.carrier.bufferedBytes < HIGH_WATER_BYTES) {
-      this.#send(message, rest)
+      this.#pass(message, rest)
       return true
     }
     if (!leg.push(message, rest)) return false
@@ -142,7 +148,8 @@ export class Hop {
 
   /** A message of the gateway itself, ahead of all queues. */
   send(message: Buffer): void {
-    this.#send(message, NO_REST)
+    this.sentBytes += message.length
+    this.carrier.send(message)
   }
 
   /** The carrier has room: one message of each waiting leg in turn, until it is full again. */
@@ -152,14 +159,14 @@ export class Hop {
         if (this.carrier.bufferedBytes >= HIGH_WATER_BYTES) return
         this.#waiting.delete(leg)
         const queued = leg.shift()
-        if (queued !== undefined) this.#send(queued.message, queued.rest)
+        if (queued !== undefined) this.#pass(queued.message, queued.rest)
         if (leg.queuedMessages > 0) this.#waiting.add(leg)
       }
     }
   }
 
-  #send(message: Buffer, rest: readonly Buffer[]): void {
+  #pass(message: Buffer, rest: readonly Buffer[]): void {
     this.sentBytes += messageBytes(message, rest)
-    this.carrier.send(message, rest)
+    this.carrier.pass(message, rest)
   }
 }

@@ -18,6 +18,9 @@ export const defaultLimits: SessionLimits = {
 /** Stream ids are u32 and never used twice. */
 export const MAX_STREAM_ID = 2 ** 32 - 1
 
+/** Answers to OPENs that the peer has no room for: it opens without acknowledging what it gets. */
+export const MAX_UNSENT_BYTES = 1024 * 1024
+
 export function tooManyStreams({ maxStreams }: SessionLimits): TunnelError {
   return new TunnelError('LIMIT', `${maxStreams} connections are open already`)
 }

@@ -141,6 +141,9 @@ export class Link {
       get bufferedBytes() {
         return carrier.bufferedBytes
       },
+      get sentBytes() {
+        return carrier.sentBytes
+      },
       send: (message, rest) => {
         if (this.#routes.get(id) === handler) carrier.send(message, rest)
       },

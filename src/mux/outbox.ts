@@ -79,7 +79,8 @@ export class Outbox {
     if (peerExpected > this.#replay.nextSeq) {
       throw new TunnelError('DESYNC', `the peer expects batch ${peerExpected}, which was never sent`)
     }
-    this.#replay.acknowledge(peerExpected)
+    this.#replay.forgetRoute()
+    this.#replay.acknowledge(peerExpected, 0)
     this.#inflight.reset()
     this.#route = route
     this.#maxInflightBytes = maxInflightBytes
@@ -129,7 +130,8 @@ export class Outbox {
   /** @throws TunnelError PROTOCOL when the peer acknowledges what was never sent */
   acknowledge(ack: number): void {
     const before = this.#replay.bytes
-    if (!this.#replay.acknowledge(ack)) return
+    const route = this.#route
+    if (!this.#replay.acknowledge(ack, route === undefined ? 0 : route.sentBytes - route.bufferedBytes)) return
     this.#inflight.acknowledged(ack, before - this.#replay.bytes, this.#clock.now(), this.#pathMs())
     this.#cursor = Math.max(this.#cursor, ack)
     if (this.#isDelivered) this.#tellDelivered()
@@ -185,8 +187,10 @@ export class Outbox {
       const rest: Buffer[] = []
       this.#inflight.sent(this.#cursor, this.#clock.now())
       const first = this.#builder.encode(route.id, this.#cursor++, this.#takeAck(), rest)
-      this.#replay.push({ first, rest, bytes })
+      const kept = { first, rest, bytes, leavesAt: Number.POSITIVE_INFINITY }
+      this.#replay.push(kept)
       route.send(first, rest)
+      kept.leavesAt = route.sentBytes
     }
   }
 

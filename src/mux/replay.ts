@@ -3,12 +3,15 @@
  * bytes are all that a session keeps in flight: the session waits while `bytes` is at its bound.
  */
 import { TunnelError } from '../errors.ts'
+import { giveBackAll } from '../slab.ts'
 
 /** A BATCH message as it is kept: `rest` is what it goes on in after `first`. */
 export interface KeptBatch {
   readonly first: Buffer
   readonly rest: readonly Buffer[]
   readonly bytes: number
+  /** How many bytes its route had been handed when it had been: it has left when so many have. */
+  leavesAt: number
 }
 
 export class ReplayBuffer {
@@ -42,17 +45,29 @@ export class ReplayBuffer {
     this.#bytes += batch.bytes
   }
 
+  /** The batches kept now are sent over another route, or were: when the first has let go of them is not known. */
+  forgetRoute(): void {
+    for (let index = this.#head; index < this.#batches.length; index++) {
+      const kept = this.#batches[index]
+      if (kept !== undefined) kept.leavesAt = Number.POSITIVE_INFINITY
+    }
+  }
+
   /**
-   * Frees what the peer has. An acknowledgement below the known one is late and changes nothing.
+   * Frees what the peer has, and gives back (slab.ts) what has left besides: a peer may acknowledge what it never got. An
+   * acknowledgement below the known one is late and changes nothing.
+   * @param leftBytes of those handed to the route
    * @returns true when something was freed
    * @throws TunnelError PROTOCOL when the peer acknowledges what was never sent
    */
-  acknowledge(ack: number): boolean {
+  acknowledge(ack: number, leftBytes: number): boolean {
     if (ack > this.nextSeq) throw new TunnelError('PROTOCOL', `batch ${ack} was acknowledged before it was sent`)
     if (ack <= this.#acknowledged) return false
     while (this.#acknowledged < ack) {
-      this.#bytes -= this.#batches[this.#head]?.bytes ?? 0
+      const kept = this.#batches[this.#head]
       this.#batches[this.#head++] = undefined
+      this.#bytes -= kept?.bytes ?? 0
+      if (kept !== undefined && kept.leavesAt <= leftBytes) giveBackAll(kept.first, kept.rest)
       this.#acknowledged++
     }
     if (this.#head === this.#batches.length) {

@@ -7,6 +7,8 @@ export interface Route {
   send(message: Buffer, rest?: readonly Buffer[]): void
   /** Bytes that the carrier has not sent yet, of all its routes. */
   readonly bufferedBytes: number
+  /** Bytes handed to the carrier since its beginning, of all its routes; all but `bufferedBytes` have left. */
+  readonly sentBytes: number
   /** Asks for one call of `drain` when the carrier has room again. Routes that ask are served in turn. */
   wantDrain(): void
   /** Forgets the route: nothing is delivered any more. The peer is not told. */

@@ -6,6 +6,7 @@
  */
 import type { Clock } from '../clock.ts'
 import { asTunnelError, TunnelError } from '../errors.ts'
+import { giveBackAll } from '../slab.ts'
 import {
   decodeCredit,
   decodeOpen,
@@ -32,7 +33,7 @@ import {
   violation,
 } from '../wire/message.ts'
 import { Inbox } from './inbox.ts'
-import { defaultLimits, MAX_STREAM_ID, type SessionLimits, tooManyStreams } from './limits.ts'
+import { defaultLimits, MAX_STREAM_ID, MAX_UNSENT_BYTES, type SessionLimits, tooManyStreams } from './limits.ts'
 import { Outbox } from './outbox.ts'
 import { Ping } from './ping.ts'
 import type { Route, RouteHandler } from './route.ts'
@@ -60,8 +61,6 @@ export interface SessionOptions {
 }
 
 const PING_INTERVAL_MS = 20_000
-/** Answers to OPENs that the peer has no room for: it opens without acknowledging what it gets. */
-const MAX_UNSENT_BYTES = 1024 * 1024
 
 export class Session implements StreamHost, RouteHandler {
   readonly clock: Clock
@@ -180,6 +179,7 @@ export class Session implements StreamHost, RouteHandler {
     if (this.#state !== 'live') return
     try {
       this.#dispatch(message, rest)
+      giveBackAll(message, rest)
     } catch (thrown) {
       this.close(asTunnelError(thrown), true)
     }

@@ -11,6 +11,7 @@
 import { Duplex } from 'node:stream'
 import type { Clock } from '../clock.ts'
 import { asTunnelError, TunnelError } from '../errors.ts'
+import { isLent, lend } from '../slab.ts'
 import { encodeCredit, encodeOpened, encodeReset, FrameType } from '../wire/frame.ts'
 import { violation } from '../wire/message.ts'
 import type { Sender } from './scheduler.ts'
@@ -33,9 +34,6 @@ export interface StreamHost {
 
 /** Who opened the stream. */
 export type StreamSide = 'initiator' | 'acceptor'
-
-/** Below this a payload that must wait is copied, so that it does not pin the whole chunk it arrived in. */
-const COPY_BELOW_BYTES = 4 * 1024
 
 export class Stream extends Duplex implements Sender {
   readonly id: number
@@ -101,8 +99,11 @@ export class Stream extends Duplex implements Sender {
     if (this.#finReceived) throw violation('DATA after FIN')
     this.#receiveWindow.take(payload.length)
     if (this.destroyed) return
-    const waits = this.readableFlowing !== true || this.readableLength > 0
-    this.push(waits && payload.length < COPY_BELOW_BYTES ? Buffer.from(payload) : payload)
+    if (payload.length < this.#copyBelowBytes(payload)) this.push(Buffer.from(payload))
+    else {
+      lend(payload)
+      this.push(payload)
+    }
     // A flowing reader has consumed it already, without a call of read().
     this.#returnCredit()
   }
@@ -206,6 +207,12 @@ export class Stream extends Duplex implements Sender {
     }
     this.#receiveWindow.release()
     callback(error)
+  }
+
+  /** Below this a payload is copied: one that must wait would pin the whole chunk it arrived in. */
+  #copyBelowBytes(payload: Buffer): number {
+    const waits = this.readableFlowing !== true || this.readableLength > 0
+    return waits ? 16 * 1024 : isLent(payload) ? 4 * 1024 : 0
   }
 
   get #consumed(): number {

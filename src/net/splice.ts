@@ -3,8 +3,10 @@
  * both ways, and an abort on one side is an abort on the other, never a silent end.
  */
 import type { Socket } from 'node:net'
-import type { Duplex } from 'node:stream'
+import type { Duplex, Readable, Writable } from 'node:stream'
 import { TunnelError } from '../errors.ts'
+import { readSocket } from './reading.ts'
+import { LentWriter } from './writing.ts'
 
 /**
  * Both must be `allowHalfOpen` and unread. Resolves when both are closed and never rejects: what went wrong on the stream
@@ -23,7 +25,10 @@ export function splice(socket: Socket, stream: Duplex, who: string): Promise<voi
   socket.on('close', () => {
     if (!stream.destroyed && !endedInOrder(socket)) stream.destroy(abortedBy(who, failure))
   })
-  pump(socket, stream)
+  readSocket(socket, chunk => {
+    if (!stream.write(chunk)) socket.pause()
+  })
+  stream.on('drain', () => socket.resume())
   socket.on('end', () => {
     if (wasReset(socket)) stream.destroy(abortedBy(who, undefined))
     else stream.end()
@@ -36,10 +41,11 @@ export function splice(socket: Socket, stream: Duplex, who: string): Promise<voi
   return Promise.all([closed(socket), closed(stream)]).then(() => {})
 }
 
-/** What Node's `pipe` does, without the half of a kilobyte in listeners that it keeps to be undone. */
-function pump(from: Duplex, to: Duplex): void {
+/** What Node's `pipe` does, without the half of a kilobyte in listeners that it keeps to be undone. Gives back what it wrote. */
+export function pump(from: Readable, to: Writable): void {
+  const writer = new LentWriter(to)
   from.on('data', (chunk: Buffer) => {
-    if (!to.write(chunk)) from.pause()
+    if (!writer.write(chunk)) from.pause()
   })
   to.on('drain', () => from.resume())
 }

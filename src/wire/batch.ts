@@ -1,7 +1,9 @@
 /**
  * Gathers the frames of one turn of the event loop and encodes them as BATCH messages. Large payloads go into the message as
- * they are, small ones are copied when it is encoded; the caller must not change a payload after it was added.
+ * they are, small ones are copied when it is encoded and given back (slab.ts); the caller must not change a payload after it was
+ * added.
  */
+import { giveBack } from '../slab.ts'
 import { FRAME_HEADER_BYTES } from './frame.ts'
 import { BATCH_HEADER_BYTES, Kind, writeHeader } from './message.ts'
 
@@ -60,6 +62,7 @@ export class BatchBuilder {
       if (payload === null) continue
       if (rest === undefined || payload.length < BY_REFERENCE_BYTES) {
         payload.copy(copied, at)
+        giveBack(payload)
         at += payload.length
         continue
       }

@@ -3,15 +3,21 @@ import { test } from 'node:test'
 import { type Carrier, HIGH_WATER_BYTES } from '../../src/carrier/carrier.ts'
 import { Hop, Leg, MAX_QUEUE_BYTES } from '../../src/gateway/hop.ts'
 import { encodeAck, routeOf } from '../../src/wire/message.ts'
+import { Lender } from '../support/lender.ts'
 import { principal } from '../support/world.ts'
 
 class TestCarrier implements Carrier {
   bufferedBytes = 0
   readonly heartbeatMs = undefined
   readonly pongs = 0
+  sentBytes = 0
   readonly sent: Buffer[] = []
 
   send(message: Buffer): void {
+    this.sent.push(message)
+  }
+
+  pass(message: Buffer): void {
     this.sent.push(message)
   }
 
@@ -53,9 +59,9 @@ test('waiting routes are served one message each in turn, until the carrier is f
   carrier.bufferedBytes = HIGH_WATER_BYTES
   for (const leg of legs) for (let index = 0; index < 3; index++) subject.forward(leg, message())
   carrier.bufferedBytes = 0
-  const send = carrier.send.bind(carrier)
-  carrier.send = each => {
-    send(each)
+  const pass = carrier.pass.bind(carrier)
+  carrier.pass = each => {
+    pass(each)
     if (carrier.sent.length === 4) carrier.bufferedBytes = HIGH_WATER_BYTES
   }
   subject.drain()
@@ -83,9 +89,14 @@ test('a small message is copied when it waits, so that it does not pin the chunk
   const leg = new Leg(hop().subject, 1)
   const chunk = Buffer.alloc(64 * 1024)
   leg.push(chunk.subarray(0, 100), [])
-  leg.push(chunk.subarray(0, 10_000), [])
-  assert.notEqual(leg.shift()?.message.buffer, chunk.buffer)
-  assert.equal(leg.shift()?.message.buffer, chunk.buffer)
+  leg.push(chunk.subarray(0, 20_000), [chunk.subarray(20_000, 30_000)])
+  leg.push(chunk.subarray(0, 40_000), [])
+  for (const bytes of [100, 30_000]) {
+    const queued = leg.shift()
+    assert.deepEqual([queued?.message.length, queued?.rest.length], [bytes, 0])
+    assert.ok(queued?.message.buffer !== chunk.buffer)
+  }
+  assert.ok(leg.shift()?.message.buffer === chunk.buffer)
   assert.equal(leg.shift(), undefined)
   assert.deepEqual([leg.queuedBytes, leg.queuedMessages], [0, 0])
 })
@@ -119,4 +130,22 @@ test('routes of the gateway are never used twice on a carrier', () => {
   const first = subject.openLeg()
   subject.removeLeg(first)
   assert.notEqual(subject.openLeg().route, first.route)
+})
+
+test('what it forwards it passes on to the carrier, and what it copies it gives back', () => {
+  const lender = new Lender()
+  const { carrier, subject } = hop()
+  const leg = subject.openLeg()
+  const small = lender.copy(message(1_000))
+  carrier.bufferedBytes = HIGH_WATER_BYTES
+  subject.forward(leg, small)
+  lender.leave()
+  assert.equal(lender.recycled, 1)
+  const large = lender.copy(message(50_000))
+  subject.forward(leg, large)
+  lender.leave()
+  carrier.bufferedBytes = 0
+  subject.drain()
+  assert.equal(lender.recycled, 1)
+  assert.ok(carrier.sent.at(-1) === large)
 })

@@ -5,7 +5,7 @@ import { Outbox } from '../../src/mux/outbox.ts'
 import type { Route } from '../../src/mux/route.ts'
 import type { Sender } from '../../src/mux/scheduler.ts'
 import { FrameType, walkFrames } from '../../src/wire/frame.ts'
-import { decodeBatchHeader, routeOf } from '../../src/wire/message.ts'
+import { decodeBatchHeader, messageBytes, routeOf } from '../../src/wire/message.ts'
 import { VirtualClock } from '../support/clock.ts'
 
 const KIB = 1024
@@ -15,6 +15,7 @@ const MIB = 1024 * KIB
 class TestRoute implements Route {
   readonly id: number
   bufferedBytes = 0
+  sentBytes = 0
   thirsty = 0
   readonly sent: Buffer[] = []
 
@@ -23,6 +24,7 @@ class TestRoute implements Route {
   }
 
   send(message: Buffer, rest: readonly Buffer[] = []): void {
+    this.sentBytes += messageBytes(message, rest)
     this.sent.push(rest.length === 0 ? message : Buffer.concat([message, ...rest]))
   }
 

@@ -3,11 +3,12 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import type { TunnelError } from '../../src/errors.ts'
 import { type KeptBatch, ReplayBuffer } from '../../src/mux/replay.ts'
+import { Lender } from '../support/lender.ts'
 
 /** Half of its bytes lie in a buffer of their own, as those of large payloads do. */
 const batch = (seq: number, bytes = 4): KeptBatch => {
   const whole = Buffer.alloc(bytes, seq)
-  return { first: whole.subarray(0, bytes / 2), rest: [whole.subarray(bytes / 2)], bytes }
+  return { first: whole.subarray(0, bytes / 2), rest: [whole.subarray(bytes / 2)], bytes, leavesAt: 0 }
 }
 
 test('a batch is kept until it is acknowledged, and its bytes are counted', () => {
@@ -17,7 +18,7 @@ test('a batch is kept until it is acknowledged, and its bytes are counted', () =
     replay.push(batch(seq, 10))
   }
   assert.deepEqual([replay.bytes, replay.batches], [30, 3])
-  assert.equal(replay.acknowledge(2), true)
+  assert.equal(replay.acknowledge(2, 0), true)
   assert.deepEqual([replay.bytes, replay.batches, replay.acknowledged, replay.nextSeq], [10, 1, 2, 3])
   assert.equal(replay.at(1), undefined)
   assert.deepEqual(replay.at(2), batch(2, 10))
@@ -28,11 +29,11 @@ test('a late acknowledgement changes nothing, one of the future is a violation',
   const replay = new ReplayBuffer()
   replay.push(batch(0))
   replay.push(batch(1))
-  assert.equal(replay.acknowledge(1), true)
-  assert.equal(replay.acknowledge(1), false)
-  assert.equal(replay.acknowledge(0), false)
+  assert.equal(replay.acknowledge(1, 0), true)
+  assert.equal(replay.acknowledge(1, 0), false)
+  assert.equal(replay.acknowledge(0, 0), false)
   assert.throws(
-    () => replay.acknowledge(3),
+    () => replay.acknowledge(3, 0),
     (error: TunnelError) => error.code === 'PROTOCOL',
   )
   assert.deepEqual([replay.acknowledged, replay.bytes], [1, 4])
@@ -41,7 +42,7 @@ test('a late acknowledgement changes nothing, one of the future is a violation',
 test('clear forgets the batches and keeps the numbering', () => {
   const replay = new ReplayBuffer()
   for (let seq = 0; seq < 5; seq++) replay.push(batch(seq))
-  replay.acknowledge(2)
+  replay.acknowledge(2, 0)
   replay.clear()
   assert.deepEqual([replay.bytes, replay.nextSeq, replay.acknowledged], [0, 5, 5])
   replay.push(batch(5))
@@ -66,7 +67,7 @@ test('it answers as a plain list would, over thousands of batches', () => {
           }
         } else {
           const ack = Math.min(all.length, acknowledged + each.acknowledge)
-          assert.equal(replay.acknowledge(ack), ack > acknowledged)
+          assert.equal(replay.acknowledge(ack, 0), ack > acknowledged)
           acknowledged = ack
         }
         const kept = all.slice(acknowledged)
@@ -83,4 +84,39 @@ test('it answers as a plain list would, over thousands of batches', () => {
     }),
     { numRuns: 50 },
   )
+})
+
+/** A batch that carries `bytes` of a slab of its own. */
+function lentBatch(lender: Lender, bytes: number, leavesAt: number): KeptBatch {
+  const rest = [lender.copy(Buffer.alloc(bytes, 1))]
+  lender.leave()
+  return { first: Buffer.alloc(10), rest, bytes: bytes + 10, leavesAt }
+}
+
+test('what is acknowledged and has left is given back', () => {
+  const lender = new Lender()
+  const replay = new ReplayBuffer()
+  for (const leavesAt of [5_010, 10_020]) replay.push(lentBatch(lender, 5_000, leavesAt))
+  replay.acknowledge(1, 10_020)
+  assert.equal(lender.recycled, 1)
+  replay.acknowledge(2, 10_020)
+  assert.equal(lender.recycled, 2)
+})
+
+test('a peer that acknowledges what has not left makes nobody write into it', () => {
+  const lender = new Lender()
+  const replay = new ReplayBuffer()
+  for (const leavesAt of [5_010, 10_020]) replay.push(lentBatch(lender, 5_000, leavesAt))
+  replay.acknowledge(2, 10_019)
+  assert.equal(lender.recycled, 1)
+  assert.deepEqual([replay.bytes, replay.batches], [0, 0])
+})
+
+test('what was sent over a route that is gone may still be queued there: it is not given back', () => {
+  const lender = new Lender()
+  const replay = new ReplayBuffer()
+  replay.push(lentBatch(lender, 5_000, 5_010))
+  replay.forgetRoute()
+  replay.acknowledge(1, 1_000_000)
+  assert.equal(lender.recycled, 0)
 })

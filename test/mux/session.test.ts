@@ -31,6 +31,7 @@ class Subject {
     const route: Route = {
       id: 1,
       bufferedBytes: 0,
+      sentBytes: 0,
       send: (message, rest = []) => this.sent.push(Buffer.concat([message, ...rest])),
       wantDrain: () => {},
       close: () => {},

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import type { Duplex } from 'node:stream'
 import type { Clock } from '../../src/clock.ts'
 import { asTunnelError, type TunnelError } from '../../src/errors.ts'
+import { Lender } from '../support/lender.ts'
 import { Content, type Random } from './random.ts'
 
 export interface PartyOptions {
@@ -18,6 +19,9 @@ export interface PartyOptions {
   readonly fail: (message: string) => void
 }
 
+/** As a socket that is read in bulk lends its bytes. */
+const lender = new Lender()
+
 const SIZES = [0, 1, 2, 100, 4_095, 4_096, 16_383, 16_385, 65_536, 70_000, 262_144]
 
 export class Party {
@@ -31,6 +35,7 @@ export class Party {
   readonly #pauseMs: number
   #largestWindow = 0
   #sent = 0
+  #writes = 0
 
   constructor(options: PartyOptions) {
     this.#options = options
@@ -71,7 +76,8 @@ export class Party {
         stream.end()
         return
       }
-      const room = stream.write(this.#outgoing.slice(this.#sent, this.#sent + size))
+      const bytes = this.#outgoing.slice(this.#sent, this.#sent + size)
+      const room = stream.write(this.#writes++ % 2 === 0 ? bytes : lender.copy(bytes))
       this.#sent += size
       if (!room) {
         stream.once('drain', () => this.#write())

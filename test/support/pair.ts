@@ -77,6 +77,9 @@ export class Pair {
       get bufferedBytes() {
         return carrier.bufferedBytes
       },
+      get sentBytes() {
+        return carrier.sentBytes
+      },
       send: (message, rest = []) => {
         this.sent.push({ by, message: Buffer.concat([message, ...rest]) })
         carrier.send(message, rest)

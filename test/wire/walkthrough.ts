@@ -118,12 +118,18 @@ function recorded(carrier: Carrier, sent: (message: Buffer) => void): Carrier {
     get bufferedBytes() {
       return carrier.bufferedBytes
     },
+    get sentBytes() {
+      return carrier.sentBytes
+    },
     heartbeatMs: undefined,
     pongs: 0,
     probe() {},
     send(message) {
       sent(Buffer.from(message))
       carrier.send(message)
+    },
+    pass(message) {
+      this.send(message)
     },
     close: (code, reason) => carrier.close(code, reason),
     terminate: () => carrier.terminate(),

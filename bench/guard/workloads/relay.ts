@@ -26,11 +26,17 @@ class Sink implements Carrier {
   readonly heartbeatMs = undefined
   readonly pongs = 0
   bufferedBytes = 0
+  sentBytes = 0
   messages = 0
 
   send(message: Buffer, rest: readonly Buffer[] = []): void {
+    this.pass(message, rest)
+  }
+
+  pass(message: Buffer, rest: readonly Buffer[]): void {
     this.messages++
     this.bufferedBytes += messageBytes(message, rest)
+    this.sentBytes += messageBytes(message, rest)
   }
 
   close(_code: number, reason: string): void {

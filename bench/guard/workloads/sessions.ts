@@ -63,6 +63,9 @@ function routeOver(carrier: ReturnType<typeof memoryLink>['a'], session: Session
     get bufferedBytes() {
       return carrier.bufferedBytes
     },
+    get sentBytes() {
+      return carrier.sentBytes
+    },
     send: (message, rest) => carrier.send(message, rest),
     wantDrain: () => {},
     close: () => {},
