@@ -7,6 +7,7 @@ import type { Sender } from '../../src/mux/scheduler.ts'
 import { FrameType, walkFrames } from '../../src/wire/frame.ts'
 import { decodeBatchHeader, messageBytes, routeOf } from '../../src/wire/message.ts'
 import { VirtualClock } from '../support/clock.ts'
+import { Lender } from '../support/lender.ts'
 
 const KIB = 1024
 const MIB = 1024 * KIB
@@ -281,4 +282,36 @@ test('clear forgets everything', () => {
   clock.turn()
   outbox.drain()
   assert.deepEqual([route.sent.length, outbox.keptBytes], [sent, 0])
+})
+
+test('lent payloads are given back once they are acknowledged and have left, over the route that they were sent on', () => {
+  const lender = new Lender()
+  const { clock, outbox, route } = world()
+  const send = () => {
+    outbox.frame(FrameType.DATA, 1, lender.copy(Buffer.alloc(10_000)))
+    lender.leave()
+    clock.turn()
+  }
+  send()
+  outbox.acknowledge(1)
+  assert.equal(lender.recycled, 1)
+
+  // The peer says that it has what is still queued here.
+  send()
+  route.bufferedBytes = 1
+  outbox.acknowledge(2)
+  assert.equal(lender.recycled, 1)
+
+  // It may still be queued on the route before, whatever has left on this one.
+  route.bufferedBytes = 0
+  send()
+  outbox.detach()
+  const next = new TestRoute(4)
+  next.sentBytes = 1_000_000
+  outbox.attach(next, 2, MIB)
+  outbox.acknowledge(3)
+  assert.equal(lender.recycled, 1)
+  send()
+  outbox.acknowledge(4)
+  assert.equal(lender.recycled, 2)
 })
