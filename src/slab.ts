@@ -32,6 +32,11 @@ export class SlabPool {
   #filling = 0
   readonly #free: Slab[] = []
 
+  /** Slabs that are being read into. */
+  get filling(): number {
+    return this.#filling
+  }
+
   /** A slab to read into, or undefined when as many are as may be. Call `leave` when no more is read into it. */
   take(): Slab | undefined {
     if (this.#filling === MAX_FILLING) return undefined

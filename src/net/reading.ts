@@ -10,6 +10,11 @@ const LARGE_READ_BYTES = 16 * 1024
 /** So many large reads in a row are bulk, so many small ones its end. */
 const LARGE_READS_OF_BULK = 8
 const SMALL_READS_OF_IDLE = 256
+/**
+ * What sockets with bulk read together in one turn of the event loop, as far as that leaves each LEAST_ROOM_BYTES: everybody else
+ * waits for it.
+ */
+const TURN_BYTES = 1024 * 1024
 /** A slab with less room than this is left for another. */
 const LEAST_ROOM_BYTES = 64 * 1024
 
@@ -89,7 +94,9 @@ class SlabReading {
   /** Node asks after each read, and reads nowhere else. */
   readonly next = (): Buffer => {
     const slab = this.#roomySlab()
-    return slab === undefined ? Buffer.allocUnsafeSlow(LARGE_READ_BYTES) : Buffer.from(slab, this.#filled)
+    if (slab === undefined) return Buffer.allocUnsafeSlow(LARGE_READ_BYTES)
+    const share = Math.max(LEAST_ROOM_BYTES, TURN_BYTES / this.#pool.filling)
+    return Buffer.from(slab, this.#filled, Math.floor(Math.min(SLAB_BYTES - this.#filled, share)))
   }
 
   readonly read = (bytes: number, buffer: Buffer): boolean => {
