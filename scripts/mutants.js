@@ -12,11 +12,12 @@ import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import * as attaching from './mutants/attaching.js'
 import * as gateway from './mutants/gateway.js'
+import * as memory from './mutants/memory.js'
 import * as numbering from './mutants/numbering.js'
 import * as streams from './mutants/streams.js'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
-const areas = [numbering, attaching, streams, gateway]
+const areas = [numbering, attaching, streams, gateway, memory]
 
 /**
  * In the order in which they are tried. `sign` is what the output shows at the first failure, and tells what it was; the rest
@@ -38,6 +39,10 @@ const suites = [
     name: 'unit tests',
     args: ['test/unit.ts'],
     env: { UNIT_TESTS: unitTests().join('\n') },
+  },
+  {
+    name: 'bulk',
+    args: ['test/e2e/bulk.test.ts'],
   },
 ]
 
