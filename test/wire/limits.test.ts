@@ -38,7 +38,7 @@ const limits: Readonly<Record<string, number>> = {
   'growth of all windows of a session': defaultLimits.windowBudgetBytes,
   'streams of a session': defaultLimits.maxStreams,
   'batches without an acknowledgement': constant('mux/outbox.ts', 'MAX_KEPT_BATCHES'),
-  'frames that wait for an acknowledgement when OPEN comes': constant('mux/session.ts', 'MAX_UNSENT_BYTES'),
+  'frames that wait for an acknowledgement when OPEN comes': constant('mux/limits.ts', 'MAX_UNSENT_BYTES'),
   'sessions over one connect carrier': constant('gateway/relay.ts', 'MAX_LEGS_PER_CLIENT'),
   'bytes that wait for the carrier when ATTACH comes': constant('gateway/relay.ts', 'MAX_UNREAD_BYTES'),
   "processes of one agent's name": constant('gateway/registry.ts', 'MAX_INSTANCES'),
