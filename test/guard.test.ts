@@ -75,7 +75,10 @@ describe('a new baseline', () => {
 
   test('is compared with the same Node on the same architecture only', () => {
     assert.equal(incomparable(made, { ...made, valgrind: 'valgrind-3.24.0' }), undefined)
-    assert.match(incomparable(made, { ...made, node: 'v20.21.0' }) ?? '', /v20\.20\.2 on x64, this is v20\.21\.0 on x64/)
+    assert.match(
+      incomparable(made, { ...made, node: 'v20.21.0' }) ?? '',
+      /v20\.20\.2 on x64, this is v20\.21\.0 on x64/,
+    )
     assert.match(incomparable(made, { ...made, arch: 'arm64' }) ?? '', /on arm64/)
   })
 
