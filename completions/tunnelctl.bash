@@ -15,29 +15,48 @@ _tunnelctl() {
             ' connect') path='connect' ;;
             ' agent') path='agent' ;;
             ' gateway') path='gateway' ;;
+            ' login') path='login' ;;
+            ' context') path='context' ;;
+            ' config') path='config' ;;
             ' token') path='token' ;;
             ' demo') path='demo' ;;
             ' completion') path='completion' ;;
+            'context list') path='context list' ;;
+            'context show') path='context show' ;;
+            'context use') path='context use' ;;
+            'context rename') path='context rename' ;;
+            'context remove') path='context remove' ;;
+            'config view') path='config view' ;;
             'token keygen') path='token keygen' ;;
             'token create') path='token create' ;;
             'token inspect') path='token inspect' ;;
         esac
     done
     case "$path $prev" in
-        'connect --token-file' | 'connect --ca-file' | 'agent --token-file' | 'agent --ca-file' | 'gateway --verify-key' | 'gateway --tls-cert' | 'gateway --tls-key' | 'token keygen --out' | 'token create --key' | 'token inspect --token-file') _tunnelctl_files && return ;;
+        'connect --token-file' | 'connect --ca-file' | 'connect --ready-file' | 'agent --token-file' | 'agent --ca-file' | 'gateway --verify-key' | 'gateway --tls-cert' | 'gateway --tls-key' | 'login --token-file' | 'login --ca-file' | 'token keygen --out' | 'token create --key' | 'token inspect --token-file') _tunnelctl_files && return ;;
         'connect -o' | 'connect --output') words='text json' ;;
         'agent --log-format') words='json pretty' ;;
         'agent --log-level') words='debug info warn error off' ;;
         'gateway --log-format') words='json pretty' ;;
         'gateway --log-level') words='debug info warn error off' ;;
+        'context list -o' | 'context list --output') words='table json name' ;;
         'token create --role') words='connect agent' ;;
-        'connect --gateway' | 'connect --agent' | 'connect -n' | 'connect --namespace' | 'connect --address' | 'connect --stats-interval' | 'connect --ping-interval' | 'connect --hold-timeout' | 'connect --redial-every' | 'agent --gateway' | 'agent --service' | 'agent --allow' | 'agent --deny' | 'agent --cluster-domain' | 'agent --dns-server' | 'agent --dial-timeout' | 'agent --redial-every' | 'agent --drain-timeout' | 'agent --detached-ttl' | 'agent --detached-memory' | 'agent --health-listen' | 'gateway --listen' | 'gateway --admin-listen' | 'gateway --drain-timeout' | 'token create --subject' | 'token create --agent' | 'token create --allow' | 'token create --ttl') return ;;
+        'connect --gateway' | 'connect --context' | 'connect --agent' | 'connect -n' | 'connect --namespace' | 'connect --address' | 'connect --socks5' | 'connect --stats-interval' | 'connect --ping-interval' | 'connect --hold-timeout' | 'connect --redial-every' | 'agent --gateway' | 'agent --service' | 'agent --allow' | 'agent --deny' | 'agent --cluster-domain' | 'agent --dns-server' | 'agent --dial-timeout' | 'agent --redial-every' | 'agent --drain-timeout' | 'agent --detached-ttl' | 'agent --detached-memory' | 'agent --health-listen' | 'gateway --listen' | 'gateway --admin-listen' | 'gateway --drain-timeout' | 'login --gateway' | 'login --name' | 'login --agent' | 'login -n' | 'login --namespace' | 'config view --context' | 'token create --subject' | 'token create --agent' | 'token create --allow' | 'token create --ttl') return ;;
         *)
             case $path in
-                '') words='connect agent gateway token demo completion' flags='-V --version -h --help' ;;
-                'connect') words='' flags='--gateway --token-file --ca-file --agent -n --namespace --address --stdio -o --output --stats-interval --ping-interval --hold-timeout --redial-every -q --quiet -h --help' ;;
+                '') words='connect agent gateway login context config token demo completion' flags='-V --version -h --help' ;;
+                'connect') words='' flags='--gateway --token-file --ca-file --context --agent -n --namespace --address --socks5 --stdio -o --output --stats-interval --ping-interval --hold-timeout --redial-every --ready-file -q --quiet -h --help' ;;
                 'agent') words='' flags='--gateway --token-file --ca-file --service --allow --deny --cluster-domain --dns-server --dial-timeout --redial-every --drain-timeout --detached-ttl --detached-memory --health-listen --log-format --log-level -h --help' ;;
                 'gateway') words='' flags='--listen --admin-listen --verify-key --tls-cert --tls-key --drain-timeout --dev --log-format --log-level -h --help' ;;
+                'login') words='' flags='--gateway --token-file --ca-file --name --agent -n --namespace -h --help' ;;
+                'context') words='list show use rename remove' flags='-h --help' ;;
+                'context list') words='' flags='-o --output -h --help' ;;
+                'context show') words='' flags='-h --help' ;;
+                'context use') words='' flags='-h --help' ;;
+                'context rename') words='' flags='-h --help' ;;
+                'context remove') words='' flags='-h --help' ;;
+                'config') words='view' flags='-h --help' ;;
+                'config view') words='' flags='--context --show-origin -h --help' ;;
                 'token') words='keygen create inspect' flags='-h --help' ;;
                 'token keygen') words='' flags='--out -h --help' ;;
                 'token create') words='' flags='--key --role --subject --agent --allow --ttl -h --help' ;;

@@ -11,12 +11,30 @@ function __tunnelctl_at
                 set path agent
             case ' gateway'
                 set path gateway
+            case ' login'
+                set path login
+            case ' context'
+                set path context
+            case ' config'
+                set path config
             case ' token'
                 set path token
             case ' demo'
                 set path demo
             case ' completion'
                 set path completion
+            case 'context list'
+                set path context list
+            case 'context show'
+                set path context show
+            case 'context use'
+                set path context use
+            case 'context rename'
+                set path context rename
+            case 'context remove'
+                set path context remove
+            case 'config view'
+                set path config view
             case 'token keygen'
                 set path token keygen
             case 'token create'
@@ -32,6 +50,9 @@ complete -c tunnelctl -f
 complete -c tunnelctl -n '__tunnelctl_at' -a connect -d 'open local ports, or a pipe, to services in the cluster'
 complete -c tunnelctl -n '__tunnelctl_at' -a agent -d 'run in the cluster: dials out, and reaches services from there'
 complete -c tunnelctl -n '__tunnelctl_at' -a gateway -d 'run where both can reach it: relays between connect and agents'
+complete -c tunnelctl -n '__tunnelctl_at' -a login -d 'check a gateway and a token, and keep them'
+complete -c tunnelctl -n '__tunnelctl_at' -a context -d 'list and change the gateways that you use'
+complete -c tunnelctl -n '__tunnelctl_at' -a config -d 'show your configuration, and where each value is set'
 complete -c tunnelctl -n '__tunnelctl_at' -a token -d 'make keys and tokens, and look into a token'
 complete -c tunnelctl -n '__tunnelctl_at' -a demo -d 'see it all at work on this machine, in seconds'
 complete -c tunnelctl -n '__tunnelctl_at' -a completion -d 'print a completion script for your shell'
@@ -40,15 +61,18 @@ complete -c tunnelctl -n '__tunnelctl_at' -s h -l help -d 'show this help'
 complete -c tunnelctl -n '__tunnelctl_at connect' -l gateway -x -d 'the gateway to dial, as wss://gateway.example.com'
 complete -c tunnelctl -n '__tunnelctl_at connect' -l token-file -r -F -d 'file with the token, - for stdin; without it, TUNNELCTL_TOKEN is the token'
 complete -c tunnelctl -n '__tunnelctl_at connect' -l ca-file -r -F -d 'PEM file of a private authority that signed the gateway\'s certificate'
+complete -c tunnelctl -n '__tunnelctl_at connect' -l context -x -d 'a context of your configuration, in place of the current one'
 complete -c tunnelctl -n '__tunnelctl_at connect' -l agent -x -d 'the agent to go through; needed if the token allows several'
 complete -c tunnelctl -n '__tunnelctl_at connect' -s n -l namespace -x -d 'the namespace of targets that name none, as db:5432'
 complete -c tunnelctl -n '__tunnelctl_at connect' -l address -x -d 'where local ports are bound; default: 127.0.0.1 and ::1'
+complete -c tunnelctl -n '__tunnelctl_at connect' -l socks5 -x -d 'a local proxy to every service that the token allows: SOCKS5 and HTTP CONNECT'
 complete -c tunnelctl -n '__tunnelctl_at connect' -l stdio -d 'be a pipe: join stdin and stdout to the one target, and print nothing else'
 complete -c tunnelctl -n '__tunnelctl_at connect' -s o -l output -x -a 'text json' -d 'text, or json: one event per line on stdout'
 complete -c tunnelctl -n '__tunnelctl_at connect' -l stats-interval -x -d 'how often json has a stats event; 0: never'
 complete -c tunnelctl -n '__tunnelctl_at connect' -l ping-interval -x -d 'how often to ping; default: 5s while it is shown, else 20s'
 complete -c tunnelctl -n '__tunnelctl_at connect' -l hold-timeout -x -d 'how long new connections wait while the tunnel is away'
 complete -c tunnelctl -n '__tunnelctl_at connect' -l redial-every -x -d 'replace the carrier this often, before a load balancer ends it; default: never'
+complete -c tunnelctl -n '__tunnelctl_at connect' -l ready-file -r -F -d 'write the local addresses here once all are open; it is removed at the end'
 complete -c tunnelctl -n '__tunnelctl_at connect' -s q -l quiet -d 'print failures only'
 complete -c tunnelctl -n '__tunnelctl_at connect' -s h -l help -d 'show this help'
 complete -c tunnelctl -n '__tunnelctl_at agent' -l gateway -x -d 'the gateway to dial, as wss://gateway.example.com'
@@ -78,6 +102,30 @@ complete -c tunnelctl -n '__tunnelctl_at gateway' -l dev -d 'to try it on this m
 complete -c tunnelctl -n '__tunnelctl_at gateway' -l log-format -x -a 'json pretty' -d 'json or pretty; default: pretty on a terminal, else json'
 complete -c tunnelctl -n '__tunnelctl_at gateway' -l log-level -x -a 'debug info warn error off' -d 'debug, info, warn, error or off'
 complete -c tunnelctl -n '__tunnelctl_at gateway' -s h -l help -d 'show this help'
+complete -c tunnelctl -n '__tunnelctl_at login' -l gateway -x -d 'the gateway to dial, as wss://gateway.example.com'
+complete -c tunnelctl -n '__tunnelctl_at login' -l token-file -r -F -d 'file with the token, - for stdin; without it, TUNNELCTL_TOKEN is the token'
+complete -c tunnelctl -n '__tunnelctl_at login' -l ca-file -r -F -d 'PEM file of a private authority that signed the gateway\'s certificate'
+complete -c tunnelctl -n '__tunnelctl_at login' -l name -x -d 'what to call the context; default: the gateway\'s host'
+complete -c tunnelctl -n '__tunnelctl_at login' -l agent -x -d 'the agent to go through, unless another is named'
+complete -c tunnelctl -n '__tunnelctl_at login' -s n -l namespace -x -d 'the namespace of targets that name none'
+complete -c tunnelctl -n '__tunnelctl_at login' -s h -l help -d 'show this help'
+complete -c tunnelctl -n '__tunnelctl_at context' -a list -d 'list the contexts; the current one has a star'
+complete -c tunnelctl -n '__tunnelctl_at context' -a show -d 'show a context, or the current one'
+complete -c tunnelctl -n '__tunnelctl_at context' -a use -d 'make a context the current one'
+complete -c tunnelctl -n '__tunnelctl_at context' -a rename -d 'give a context another name'
+complete -c tunnelctl -n '__tunnelctl_at context' -a remove -d 'remove a context, and the token that login has stored for it'
+complete -c tunnelctl -n '__tunnelctl_at context' -s h -l help -d 'show this help'
+complete -c tunnelctl -n '__tunnelctl_at context list' -s o -l output -x -a 'table json name' -d 'table, json, or name: the names alone'
+complete -c tunnelctl -n '__tunnelctl_at context list' -s h -l help -d 'show this help'
+complete -c tunnelctl -n '__tunnelctl_at context show' -s h -l help -d 'show this help'
+complete -c tunnelctl -n '__tunnelctl_at context use' -s h -l help -d 'show this help'
+complete -c tunnelctl -n '__tunnelctl_at context rename' -s h -l help -d 'show this help'
+complete -c tunnelctl -n '__tunnelctl_at context remove' -s h -l help -d 'show this help'
+complete -c tunnelctl -n '__tunnelctl_at config' -a view -d 'show what holds now: environment, then context'
+complete -c tunnelctl -n '__tunnelctl_at config' -s h -l help -d 'show this help'
+complete -c tunnelctl -n '__tunnelctl_at config view' -l context -x -d 'a context of your configuration, in place of the current one'
+complete -c tunnelctl -n '__tunnelctl_at config view' -l show-origin -d 'say where each value is set'
+complete -c tunnelctl -n '__tunnelctl_at config view' -s h -l help -d 'show this help'
 complete -c tunnelctl -n '__tunnelctl_at token' -a keygen -d 'make a key pair: FILE to make tokens with, FILE.pub for gateways'
 complete -c tunnelctl -n '__tunnelctl_at token' -a create -d 'make a token and print it on stdout'
 complete -c tunnelctl -n '__tunnelctl_at token' -a inspect -d 'show what is in a token'

@@ -10,6 +10,9 @@ Register-ArgumentCompleter -Native -CommandName tunnelctl -ScriptBlock {
             @('connect', 'open local ports, or a pipe, to services in the cluster'),
             @('agent', 'run in the cluster: dials out, and reaches services from there'),
             @('gateway', 'run where both can reach it: relays between connect and agents'),
+            @('login', 'check a gateway and a token, and keep them'),
+            @('context', 'list and change the gateways that you use'),
+            @('config', 'show your configuration, and where each value is set'),
             @('token', 'make keys and tokens, and look into a token'),
             @('demo', 'see it all at work on this machine, in seconds'),
             @('completion', 'print a completion script for your shell'),
@@ -22,10 +25,12 @@ Register-ArgumentCompleter -Native -CommandName tunnelctl -ScriptBlock {
             @('--gateway', 'the gateway to dial, as wss://gateway.example.com'),
             @('--token-file', 'file with the token, - for stdin; without it, TUNNELCTL_TOKEN is the token'),
             @('--ca-file', 'PEM file of a private authority that signed the gateway''s certificate'),
+            @('--context', 'a context of your configuration, in place of the current one'),
             @('--agent', 'the agent to go through; needed if the token allows several'),
             @('-n', 'the namespace of targets that name none, as db:5432'),
             @('--namespace', 'the namespace of targets that name none, as db:5432'),
             @('--address', 'where local ports are bound; default: 127.0.0.1 and ::1'),
+            @('--socks5', 'a local proxy to every service that the token allows: SOCKS5 and HTTP CONNECT'),
             @('--stdio', 'be a pipe: join stdin and stdout to the one target, and print nothing else'),
             @('-o', 'text, or json: one event per line on stdout'),
             @('--output', 'text, or json: one event per line on stdout'),
@@ -33,6 +38,7 @@ Register-ArgumentCompleter -Native -CommandName tunnelctl -ScriptBlock {
             @('--ping-interval', 'how often to ping; default: 5s while it is shown, else 20s'),
             @('--hold-timeout', 'how long new connections wait while the tunnel is away'),
             @('--redial-every', 'replace the carrier this often, before a load balancer ends it; default: never'),
+            @('--ready-file', 'write the local addresses here once all are open; it is removed at the end'),
             @('-q', 'print failures only'),
             @('--quiet', 'print failures only'),
             @('-h', 'show this help'),
@@ -68,6 +74,59 @@ Register-ArgumentCompleter -Native -CommandName tunnelctl -ScriptBlock {
             @('--dev', 'to try it on this machine: makes keys and tokens, and prints what to paste'),
             @('--log-format', 'json or pretty; default: pretty on a terminal, else json'),
             @('--log-level', 'debug, info, warn, error or off'),
+            @('-h', 'show this help'),
+            @('--help', 'show this help')
+        )
+        'login' = @(
+            @('--gateway', 'the gateway to dial, as wss://gateway.example.com'),
+            @('--token-file', 'file with the token, - for stdin; without it, TUNNELCTL_TOKEN is the token'),
+            @('--ca-file', 'PEM file of a private authority that signed the gateway''s certificate'),
+            @('--name', 'what to call the context; default: the gateway''s host'),
+            @('--agent', 'the agent to go through, unless another is named'),
+            @('-n', 'the namespace of targets that name none'),
+            @('--namespace', 'the namespace of targets that name none'),
+            @('-h', 'show this help'),
+            @('--help', 'show this help')
+        )
+        'context' = @(
+            @('list', 'list the contexts; the current one has a star'),
+            @('show', 'show a context, or the current one'),
+            @('use', 'make a context the current one'),
+            @('rename', 'give a context another name'),
+            @('remove', 'remove a context, and the token that login has stored for it'),
+            @('-h', 'show this help'),
+            @('--help', 'show this help')
+        )
+        'context list' = @(
+            @('-o', 'table, json, or name: the names alone'),
+            @('--output', 'table, json, or name: the names alone'),
+            @('-h', 'show this help'),
+            @('--help', 'show this help')
+        )
+        'context show' = @(
+            @('-h', 'show this help'),
+            @('--help', 'show this help')
+        )
+        'context use' = @(
+            @('-h', 'show this help'),
+            @('--help', 'show this help')
+        )
+        'context rename' = @(
+            @('-h', 'show this help'),
+            @('--help', 'show this help')
+        )
+        'context remove' = @(
+            @('-h', 'show this help'),
+            @('--help', 'show this help')
+        )
+        'config' = @(
+            @('view', 'show what holds now: environment, then context'),
+            @('-h', 'show this help'),
+            @('--help', 'show this help')
+        )
+        'config view' = @(
+            @('--context', 'a context of your configuration, in place of the current one'),
+            @('--show-origin', 'say where each value is set'),
             @('-h', 'show this help'),
             @('--help', 'show this help')
         )
@@ -119,6 +178,8 @@ Register-ArgumentCompleter -Native -CommandName tunnelctl -ScriptBlock {
         'agent --log-level' = @('debug', 'info', 'warn', 'error', 'off')
         'gateway --log-format' = @('json', 'pretty')
         'gateway --log-level' = @('debug', 'info', 'warn', 'error', 'off')
+        'context list -o' = @('table', 'json', 'name')
+        'context list --output' = @('table', 'json', 'name')
         'token create --role' = @('connect', 'agent')
     }
 

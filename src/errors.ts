@@ -8,8 +8,8 @@ interface Kind {
   readonly wire?: number
   /** WebSocket close code when the failure ends a carrier (docs/protocol.md, "Close codes"). */
   readonly close?: number
-  /** Process exit code: 1 failure, 2 usage, 3 unauthenticated or denied, 4 unreachable, 130 interrupted. */
-  readonly exit: 0 | 1 | 2 | 3 | 4 | 130
+  /** Process exit code: 1 failure, 2 usage, 3 unauthenticated or denied, 4 unreachable, 127 no such command, 130 interrupted. */
+  readonly exit: 0 | 1 | 2 | 3 | 4 | 127 | 130
   /** True when the same attempt may succeed later without anybody changing anything. */
   readonly retryable?: true
   /** What the person who reads the message can do. */
@@ -90,6 +90,10 @@ const kinds = {
   GATEWAY_UNREACHABLE: { exit: 4, retryable: true, hint: 'check the URL of --gateway and the network to it' },
   NOT_A_GATEWAY: { exit: 4, hint: 'check the URL of --gateway: host, port and path' },
   TLS: { exit: 4, hint: 'check the certificate of the gateway, or give its CA with --ca-file' },
+  COMMAND: {
+    exit: 127,
+    hint: 'what stands behind -- is a program and its arguments; for a line of shell, write sh -c',
+  },
   INTERRUPTED: { exit: 130, hint: '' },
 } as const satisfies Record<string, Kind>
 

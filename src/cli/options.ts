@@ -89,7 +89,9 @@ export async function gatewayDialler(
   io: Io,
 ): Promise<{ readonly url: URL; readonly token: string; readonly dial: (signal: AbortSignal) => Promise<Carrier> }> {
   if (flags.gateway === undefined) {
-    throw new TunnelError('USAGE', 'no gateway was given', { hint: 'give --gateway URL or set TUNNELCTL_GATEWAY' })
+    throw new TunnelError('USAGE', 'no gateway was given', {
+      hint: 'give --gateway URL, set TUNNELCTL_GATEWAY, or keep one with: tunnelctl login --gateway URL',
+    })
   }
   const url = parseGatewayUrl(flags.gateway)
   const { env, stdin } = io

@@ -2,21 +2,23 @@
 import { Command, CommanderError } from 'commander'
 import { asTunnelError } from '../errors.ts'
 import { redactTokens } from '../net/quote.ts'
+import { ExitWith } from './exit.ts'
 import { helpStyle } from './help.ts'
 import type { Io } from './io.ts'
 import { version } from './version.ts'
 
 interface Entry {
   readonly summary: string
-  readonly load: (io: Io) => Promise<Command>
+  /** @param behindDashes what stands behind `--`, if it is there */
+  readonly load: (io: Io, behindDashes?: readonly string[]) => Promise<Command>
 }
 
-const commands: ReadonlyMap<string, Entry> = new Map([
+const commands: ReadonlyMap<string, Entry> = new Map<string, Entry>([
   [
     'connect',
     {
       summary: 'open local ports, or a pipe, to services in the cluster',
-      load: async (io: Io) => (await import('./commands/connect.ts')).connectCommand(io),
+      load: async (io, behindDashes) => (await import('./commands/connect.ts')).connectCommand(io, behindDashes),
     },
   ],
   [
@@ -31,6 +33,27 @@ const commands: ReadonlyMap<string, Entry> = new Map([
     {
       summary: 'run where both can reach it: relays between connect and agents',
       load: async (io: Io) => (await import('./commands/gateway.ts')).gatewayCommand(io),
+    },
+  ],
+  [
+    'login',
+    {
+      summary: 'check a gateway and a token, and keep them',
+      load: async (io: Io) => (await import('./commands/login.ts')).loginCommand(io),
+    },
+  ],
+  [
+    'context',
+    {
+      summary: 'list and change the gateways that you use',
+      load: async (io: Io) => (await import('./commands/context.ts')).contextCommand(io),
+    },
+  ],
+  [
+    'config',
+    {
+      summary: 'show your configuration, and where each value is set',
+      load: async (io: Io) => (await import('./commands/config.ts')).configCommand(io),
     },
   ],
   [
@@ -71,7 +94,8 @@ export async function runProgram(args: readonly string[], io: Io): Promise<numbe
   try {
     const [first, ...rest] = args
     const asked = first === 'help' ? [...rest, '--help'] : [...args]
-    await (await programFor(asked, io)).parseAsync(asked, { from: 'user' })
+    const { line, behindDashes } = parted(asked)
+    await (await programFor(line, io, behindDashes)).parseAsync(line, { from: 'user' })
     return 0
   } catch (thrown) {
     return await report(thrown, io)
@@ -83,22 +107,35 @@ export async function wholeProgram(io: Io): Promise<Command> {
   return await buildProgram(io, () => true)
 }
 
-async function programFor(args: readonly string[], io: Io): Promise<Command> {
-  const named = args.find(argument => !argument.startsWith('-'))
-  const program = await buildProgram(io, name => name === named)
+const nameIn = (args: readonly string[]): string | undefined => args.find(argument => !argument.startsWith('-'))
+
+/** `connect … -- COMMAND`: the command is not for commander, which would take it for more targets. */
+function parted(args: readonly string[]): { line: readonly string[]; behindDashes?: readonly string[] } {
+  const at = args.indexOf('--')
+  if (at < 0 || nameIn(args) !== 'connect') return { line: args }
+  return { line: args.slice(0, at), behindDashes: args.slice(at + 1) }
+}
+
+async function programFor(args: readonly string[], io: Io, behindDashes?: readonly string[]): Promise<Command> {
+  const named = nameIn(args)
+  const program = await buildProgram(io, name => name === named, behindDashes)
   if (args.length === 0) program.action(() => program.outputHelp())
   return program
 }
 
 /** Commands that are not `loaded` are there with their summary alone. */
-async function buildProgram(io: Io, loaded: (name: string) => boolean): Promise<Command> {
+async function buildProgram(
+  io: Io,
+  loaded: (name: string) => boolean,
+  behindDashes?: readonly string[],
+): Promise<Command> {
   const program = new Command('tunnelctl')
     .description('A local port, or a pipe, to a service in a Kubernetes cluster - and it stays.')
     .version(version, '-V, --version', 'print the version')
     .addHelpText('after', examples)
     .showSuggestionAfterError()
   for (const [name, { summary, load }] of commands) {
-    program.addCommand((loaded(name) ? await load(io) : new Command(name)).summary(summary))
+    program.addCommand((loaded(name) ? await load(io, behindDashes) : new Command(name)).summary(summary))
   }
   for (const command of allOf(program)) {
     command.exitOverride()
@@ -119,6 +156,7 @@ async function report(thrown: unknown, io: Io): Promise<number> {
     // Help and version leave with 0; everything else commander has printed already, and is a usage error.
     return thrown.exitCode === 0 ? 0 : 2
   }
+  if (thrown instanceof ExitWith) return thrown.exitCode
   const error = asTunnelError(thrown)
   if (error.code === 'INTERRUPTED') return error.exitCode
   // chalk is loaded only by what needs it: help and completion start without.

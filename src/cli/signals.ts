@@ -61,8 +61,11 @@ function unlessHungUp(ask: (name: NodeJS.Signals) => void, hungUp: () => void): 
   }
 }
 
-/** A killed npx takes no child with it and passes no signal on: the new parent is how the child finds out. */
-function endWithNpx(ended: () => void): () => void {
+/**
+ * Calls `ended` when the npx that started this process is gone; the answer stops looking. A killed npx takes no child with it and passes
+ * no signal on: the new parent is how the child finds out.
+ */
+export function endWithNpx(ended: () => void): () => void {
   if (process.env.npm_command !== 'exec') return () => {}
   const parent = process.ppid
   const timer = setInterval(() => {

@@ -3,7 +3,8 @@ import type { Readable, Writable } from 'node:stream'
 import { waitAtMost } from '../clock.ts'
 import { TunnelError } from '../errors.ts'
 import type { Forward, Target } from '../net/target.ts'
-import type { ConnectSink, ConnectSnapshot } from './events.ts'
+import type { ConnectSink, ConnectSnapshot, ForwardSnapshot } from './events.ts'
+import { type ProxyAt, ProxyForward } from './proxy.ts'
 import { runStdio } from './stdio.ts'
 import { TcpForward } from './tcp.ts'
 import { Uplink, type UplinkOptions } from './uplink.ts'
@@ -16,6 +17,17 @@ export interface ConnectOptions extends Omit<UplinkOptions, 'events'> {
   readonly statsIntervalMs?: number
 }
 
+/** What listens on this machine. */
+export interface LocalForward {
+  /** Where it leads, as it is shown. */
+  readonly target: string
+  /** Where it listens, as it is shown; the IPv4 loopback first. */
+  readonly locals: readonly string[]
+  listen(): Promise<void>
+  snapshot(): ForwardSnapshot
+  close(): void
+}
+
 /** `connected` tells the round-trip time, but does not wait for it longer than this. */
 const FIRST_PING_MS = 2_000
 
@@ -23,7 +35,7 @@ export class Connect {
   readonly #options: ConnectOptions
   readonly #uplink: Uplink
   readonly #startedAt: number
-  #forwards: readonly TcpForward[] = []
+  #forwards: readonly LocalForward[] = []
   #firstConnected: () => void = () => {}
 
   constructor(options: ConnectOptions) {
@@ -45,24 +57,27 @@ export class Connect {
 
   /**
    * Connects, listens for every forward, and serves until `signal` aborts.
-   * @param ready called once, with every forward listening
+   * @param ready called once, with every forward listening; its failure ends everything
    * @throws TunnelError when the first connection fails, a port is not to be had, or a later failure will not pass
    */
   async forward(
-    forwards: readonly Forward[],
+    forwards: readonly (Forward | ProxyAt)[],
     signal: AbortSignal,
-    ready?: (at: readonly TcpForward[]) => void,
+    ready?: (at: readonly LocalForward[]) => void | Promise<void>,
   ): Promise<void> {
     const { clock, sink } = this.#options
     await this.#whileConnected(signal, async ended => {
-      const all = forwards.map(forward => new TcpForward({ forward, uplink: this.#uplink, sink, clock }))
+      const common = { uplink: this.#uplink, sink, clock }
+      const all: readonly LocalForward[] = forwards.map(each =>
+        'proxy' in each ? new ProxyForward({ ...common, at: each }) : new TcpForward({ ...common, forward: each }),
+      )
       try {
         for (const forward of all) {
           await forward.listen()
           this.#forwards = [...this.#forwards, forward]
           for (const local of forward.locals) sink.event({ event: 'forwarding', local, target: forward.target })
         }
-        ready?.(all)
+        await Promise.race([ready?.(all), ended])
         await ended
       } finally {
         for (const forward of all) forward.close()

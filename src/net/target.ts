@@ -22,6 +22,8 @@ export interface Forward {
   readonly target: Target
   readonly address?: string
   readonly port?: number
+  /** A Unix socket, in place of address and port. */
+  readonly path?: string
 }
 
 /** RFC 1123 label, as Kubernetes names services and namespaces. */
@@ -53,10 +55,13 @@ export function parseTarget(text: string, namespace?: string): Target {
 }
 
 /**
- * @param text a target, or `LOCAL:target`, or `BIND:LOCAL:target`; `LOCAL` 0 means any free port, `BIND` may be `[::1]`
+ * @param text a target, or `LOCAL:target`, or `BIND:LOCAL:target`, or `unix:PATH:target`; `LOCAL` 0 means any free port, `BIND` may
+ *   be `[::1]`
  * @throws TunnelError BAD_TARGET
  */
 export function parseForward(text: string, namespace?: string): Forward {
+  const [, path, behind] = /^unix:(.+?):([^:]+:[^:]+)$/s.exec(text) ?? []
+  if (path !== undefined && behind !== undefined) return { target: parseTarget(behind, namespace), path }
   const [, address, localText, rest] = /^(?:([^:/[\]]+|\[[0-9A-Fa-f:.]+\]):)?([0-9]+):(.*:.*)$/s.exec(text) ?? []
   if (localText === undefined || rest === undefined) return { target: parseTarget(text, namespace) }
   const port = Number(localText)

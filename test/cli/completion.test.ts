@@ -135,8 +135,8 @@ async function bash(...words: string[]): Promise<string[]> {
 
 /** What a line gets offered: the words before the last are typed, the last is begun. */
 const cases: readonly [words: readonly string[], offered: readonly string[]][] = [
-  [[''], ['agent', 'completion', 'connect', 'demo', 'gateway', 'token']],
-  [['co'], ['completion', 'connect']],
+  [[''], ['agent', 'completion', 'config', 'connect', 'context', 'demo', 'gateway', 'login', 'token']],
+  [['co'], ['completion', 'config', 'connect', 'context']],
   [['--v'], ['--version']],
   [
     ['connect', '--st'],

@@ -67,7 +67,7 @@ describe('the command line', { concurrency: 3 }, () => {
   usage('an unknown flag', ['connect', '--gatewy', 'x', to], /unknown option '--gatewy'.*--gateway/)
   usage('a flag without its value', ['connect', to, '--gateway'], /--gateway.*argument missing/)
   usage('an output format that there is not', ['connect', to, '-o', 'xml'], /xml.*text, json/)
-  usage('no target', ['connect', '--gateway', gateway.url], /missing required argument 'target'/)
+  usage('no target', ['connect', '--gateway', gateway.url], /no target was given.*db\/prod:5432/)
   usage('no gateway', ['connect', to], /no gateway was given.*--gateway/)
   usage('a gateway that is no URL', ['connect', '--gateway', 'my gateway', to], /"my gateway" is not a URL.*wss:/)
   usage('a gateway of another kind', ['connect', '--gateway', 'ftp://x', to], /not a ws or wss URL.*wss:/)

@@ -2,12 +2,17 @@
 import { randomBytes } from 'node:crypto'
 import { Command, Option } from 'commander'
 import { systemClock } from '../../clock.ts'
-import { Connect } from '../../connect/connect.ts'
+import { Connect, type LocalForward } from '../../connect/connect.ts'
+import type { ProxyAt } from '../../connect/proxy.ts'
 import { asTunnelError, TunnelError } from '../../errors.ts'
 import { isAgentName } from '../../net/claims.ts'
+import { parseHostPort } from '../../net/listen.ts'
 import { quote } from '../../net/quote.ts'
 import { type Forward, parseForward } from '../../net/target.ts'
 import { collectAtOnce } from '../collector.ts'
+import { applyContext, contextOption } from '../config/apply.ts'
+import { environmentOf, fillIn, localFrom, runCommand } from '../exec.ts'
+import { ExitWith } from '../exit.ts'
 import type { Io } from '../io.ts'
 import {
   type GatewayFlags,
@@ -20,7 +25,8 @@ import {
 } from '../options.ts'
 import { type ConnectOutput, createOutput } from '../output/sink.ts'
 import { formatCount } from '../output/units.ts'
-import { shutdownOnSignals } from '../signals.ts'
+import { writeReadyFile } from '../ready-file.ts'
+import { endWithNpx, shutdownOnSignals } from '../signals.ts'
 import { unblockedStdout } from '../standard-output.ts'
 import { software } from '../version.ts'
 
@@ -35,6 +41,15 @@ interface Flags extends GatewayFlags {
   readonly holdTimeout: string
   readonly redialEvery?: string
   readonly quiet?: boolean
+  readonly readyFile?: string
+  readonly socks5?: string
+}
+
+/** What is to be open, and who is told. */
+interface Forwarding {
+  readonly forwards: readonly (Forward | ProxyAt)[]
+  readonly output: ConnectOutput
+  readonly readyFile: string | undefined
 }
 
 const examples = `
@@ -44,6 +59,8 @@ Targets:
   5433:db/prod:5432          at local port 5433
   0.0.0.0:5433:db/prod:5432  at local port 5433, for other machines too
   web/prod:http              a port by its name
+  unix:/tmp/db.sock:db/prod:5432
+                             at a Unix socket of yours alone
 
 Examples:
   tunnelctl connect --gateway wss://gateway.example.com --token-file me.token db/prod:5432
@@ -51,6 +68,13 @@ Examples:
 With TUNNELCTL_GATEWAY and TUNNELCTL_TOKEN_FILE set:
   tunnelctl connect db/prod:5432 6380:cache/prod:6379
   ssh -o ProxyCommand='tunnelctl connect --stdio ssh/prod:22' me@prod
+  tunnelctl connect db/prod:5432 -- psql -h {host} -p {port} -U me
+  tunnelctl connect --socks5 1080
+  curl --proxy socks5h://127.0.0.1:1080 http://web.prod/
+
+Behind -- is a command that runs while the ports are open, with {host} and
+{port} of the first target in place, {host2} and {port2} of the second. It
+has the terminal for itself, and its exit code is the one of tunnelctl.
 `
 
 /** Pings this often while somebody looks at the figures, and this often otherwise. */
@@ -58,15 +82,24 @@ const WATCHED_PING = '5s'
 const UNWATCHED_PING = '20s'
 const LEAST_PING_MS = 100
 
-export function connectCommand(io: Io): Command {
+/** @param beside what stands behind `--`: a command to run beside the forwards */
+export function connectCommand(io: Io, beside?: readonly string[]): Command {
   const command = new Command('connect')
     .description('Opens a local port for each target, or one pipe, and keeps it open until Ctrl-C.')
-    .argument('<target...>', 'what to reach: service/namespace:port, LOCAL:target or BIND:LOCAL:target')
+    .argument(
+      '[target...]',
+      'what to reach: service/namespace:port, LOCAL:target, BIND:LOCAL:target or unix:PATH:target',
+    )
   for (const each of gatewayOptions()) command.addOption(each)
   return command
+    .addOption(contextOption())
+    .hook('preAction', async self => await applyContext(self, io))
     .addOption(option('--agent <name>', 'the agent to go through; needed if the token allows several'))
     .addOption(option('-n, --namespace <namespace>', 'the namespace of targets that name none, as db:5432'))
     .addOption(option('--address <address>', 'where local ports are bound; default: 127.0.0.1 and ::1'))
+    .addOption(
+      option('--socks5 <[host:]port>', 'a local proxy to every service that the token allows: SOCKS5 and HTTP CONNECT'),
+    )
     .addOption(new Option('--stdio', 'be a pipe: join stdin and stdout to the one target, and print nothing else'))
     .addOption(
       option('-o, --output <format>', 'text, or json: one event per line on stdout')
@@ -79,26 +112,49 @@ export function connectCommand(io: Io): Command {
       option('--hold-timeout <duration>', 'how long new connections wait while the tunnel is away').default('30s'),
     )
     .addOption(redialOption())
+    .addOption(
+      option('--ready-file <file>', 'write the local addresses here once all are open; it is removed at the end'),
+    )
     .addOption(option('-q, --quiet', 'print failures only'))
     .addHelpText('after', examples)
-    .action(async (targets: string[], flags: Flags) => await run(targets, flags, io))
+    .action(async (targets: string[], flags: Flags) => await run(targets, flags, beside, io))
 }
 
-async function run(targets: readonly string[], flags: Flags, io: Io): Promise<void> {
+async function run(
+  targets: readonly string[],
+  flags: Flags,
+  beside: readonly string[] | undefined,
+  io: Io,
+): Promise<void> {
   collectAtOnce()
-  const forwards = targets.map(target => withAddress(parseForward(target, flags.namespace), flags.address))
-  const [only] = forwards
+  const targetsOf = targets.map(target => withAddress(parseForward(target, flags.namespace), flags.address))
+  const [only] = targetsOf
+  const forwards = flags.socks5 === undefined ? targetsOf : [...targetsOf, proxyAt(flags.socks5, flags)]
+  if (forwards.length === 0) {
+    throw new TunnelError('USAGE', 'no target was given', {
+      hint: 'name one, for example: tunnelctl connect db/prod:5432',
+    })
+  }
   if (flags.agent !== undefined && !isAgentName(flags.agent)) {
     throw new TunnelError('USAGE', `${quote(flags.agent)} is not the name of an agent`, {
       hint: 'use a-z, 0-9 and -, at most 63 characters',
     })
   }
-  if (flags.stdio && (forwards.length !== 1 || only?.port !== undefined)) {
-    throw new TunnelError('USAGE', '--stdio takes one target, without a local port')
+  if (
+    flags.stdio &&
+    (forwards.length !== 1 || only === undefined || only.port !== undefined || only.path !== undefined)
+  ) {
+    throw new TunnelError('USAGE', '--stdio takes one target, and nothing local')
   }
   if (flags.stdio && flags.tokenFile === '-') {
     throw new TunnelError('USAGE', 'stdin cannot carry both the token and the data of --stdio', {
       hint: 'give --token-file FILE or set TUNNELCTL_TOKEN',
+    })
+  }
+  if (beside !== undefined && (beside.length === 0 || flags.stdio || flags.output === 'json')) {
+    const what = beside.length === 0 ? 'is empty' : 'has the terminal, and stdout, for itself'
+    throw new TunnelError('USAGE', `the command behind -- ${what}`, {
+      hint: 'write it as: tunnelctl connect db/prod:5432 -- psql -h {host} -p {port}',
     })
   }
   const json = flags.output === 'json' && !flags.stdio
@@ -113,7 +169,7 @@ async function run(targets: readonly string[], flags: Flags, io: Io): Promise<vo
   const output = createOutput({
     io,
     output: json ? 'json' : 'text',
-    quiet: flags.quiet === true || flags.stdio === true,
+    quiet: flags.quiet === true || flags.stdio === true || beside !== undefined,
     snapshot: () => connect?.snapshot(),
   })
   connect = new Connect({
@@ -131,15 +187,59 @@ async function run(targets: readonly string[], flags: Flags, io: Io): Promise<vo
     ...redial,
     ...(json && statsIntervalMs > 0 && { statsIntervalMs }),
   })
+  const { readyFile } = flags
   output.connecting(gatewayName)
   if (flags.stdio && only) await runStdio(connect, only, io, output)
-  else await runForwards(connect, forwards, output, json)
+  else if (beside !== undefined) await runBeside(connect, { forwards, output, readyFile }, beside, io)
+  else await runForwards(connect, { forwards, output, readyFile }, json)
 }
+
+/** The command hears the signals, and decides what they mean. Its end is the end of the forwards, and theirs is its own. */
+async function runBeside(connect: Connect, how: Forwarding, command: readonly string[], io: Io): Promise<void> {
+  const { forwards, output, readyFile } = how
+  // Before anything is opened: a wrong placeholder is told at once.
+  fillIn(
+    command,
+    forwards.map(each => ({ host: '-', port: 'path' in each ? '' : '-' })),
+  )
+  const shutdown = shutdownOnSignals()
+  const [ended, lost] = [new AbortController(), new AbortController()]
+  const stopPolling = endWithNpx(() => lost.abort())
+  let running: Promise<number> | undefined
+  let removeReadyFile = async () => {}
+  try {
+    await connect.forward(forwards, AbortSignal.any([shutdown.signal, ended.signal]), async all => {
+      removeReadyFile = await announce(readyFile, all)
+      shutdown.release()
+      const locals = all.map(({ locals: [local = ''] }) => localFrom(local))
+      running = runCommand(fillIn(command, locals), { ...io.env, ...environmentOf(locals) }, { stop: lost.signal })
+      await running
+      ended.abort()
+    })
+    if (running === undefined) throw new TunnelError('INTERRUPTED', 'interrupted')
+    throw new ExitWith(await running)
+  } finally {
+    lost.abort()
+    await running?.catch(() => {})
+    await removeReadyFile()
+    output.close()
+    stopPolling()
+    shutdown.release()
+  }
+}
+
+/** @returns removes what it has written */
+const announce = async (file: string | undefined, all: readonly LocalForward[]): Promise<() => Promise<void>> =>
+  file === undefined
+    ? async () => {}
+    : await writeReadyFile(
+        file,
+        all.flatMap(({ locals, target }) => locals.map(local => ({ local, target }))),
+      )
 
 async function runForwards(
   connect: Connect,
-  forwards: readonly Forward[],
-  output: ConnectOutput,
+  { forwards, output, readyFile }: Forwarding,
   json: boolean,
 ): Promise<void> {
   const shutdown = shutdownOnSignals(() => connect.redial())
@@ -149,13 +249,17 @@ async function runForwards(
   }
   // Before anybody else hears of the end: by then everything is closed.
   shutdown.signal.addEventListener('abort', count, { once: true })
+  let removeReadyFile = async () => {}
   try {
-    await connect.forward(forwards, shutdown.signal)
+    await connect.forward(forwards, shutdown.signal, async all => {
+      removeReadyFile = await announce(readyFile, all)
+    })
   } catch (thrown) {
     const { code, message, hint } = asTunnelError(thrown)
     if (json) output.event({ event: 'error', code, message, hint })
     throw thrown
   } finally {
+    await removeReadyFile()
     output.close(left === 0 ? undefined : `${formatCount(left, 'connection')} cut`)
     shutdown.release()
   }
@@ -173,5 +277,17 @@ async function runStdio(connect: Connect, { target }: Forward, io: Io, output: C
   if (shutdown.interrupted()) throw new TunnelError('INTERRUPTED', 'interrupted')
 }
 
+/** `1080`, `127.0.0.1:1080`. */
+function proxyAt(text: string, { address, namespace }: Flags): ProxyAt {
+  if (!/^[0-9]{1,5}$/.test(text)) {
+    const { host, port } = parseHostPort(text)
+    return { proxy: { address: host, port }, namespace }
+  }
+  const { port } = parseHostPort(`localhost:${text}`)
+  return { proxy: address === undefined ? { port } : { address, port }, namespace }
+}
+
 const withAddress = (forward: Forward, address: string | undefined): Forward =>
-  address === undefined || forward.address !== undefined ? forward : { ...forward, address }
+  address === undefined || forward.address !== undefined || forward.path !== undefined
+    ? forward
+    : { ...forward, address }
