@@ -27,7 +27,11 @@ export function contextCommand(io: Io): Command {
     .alias('ls')
     .summary('list the contexts; the current one has a star')
     .description('Lists the contexts; the current one has a star.')
-    .addOption(option('-o, --output <format>', 'table, json, or name: the names alone').choices(['table', 'json', 'name']).default('table'))
+    .addOption(
+      option('-o, --output <format>', 'table, json, or name: the names alone')
+        .choices(['table', 'json', 'name'])
+        .default('table'),
+    )
     .action(async ({ output }: { output: 'table' | 'json' | 'name' }) => {
       const config = await load()
       io.stdout.write(listing(config, output))
