@@ -11,6 +11,10 @@ function __tunnelctl_at
                 set path agent
             case ' gateway'
                 set path gateway
+            case ' services'
+                set path services
+            case ' agents'
+                set path agents
             case ' login'
                 set path login
             case ' context'
@@ -50,6 +54,8 @@ complete -c tunnelctl -f
 complete -c tunnelctl -n '__tunnelctl_at' -a connect -d 'open local ports, or a pipe, to services in the cluster'
 complete -c tunnelctl -n '__tunnelctl_at' -a agent -d 'run in the cluster: dials out, and reaches services from there'
 complete -c tunnelctl -n '__tunnelctl_at' -a gateway -d 'run where both can reach it: relays between connect and agents'
+complete -c tunnelctl -n '__tunnelctl_at' -a services -d 'list the services that can be reached'
+complete -c tunnelctl -n '__tunnelctl_at' -a agents -d 'list the agents that are connected'
 complete -c tunnelctl -n '__tunnelctl_at' -a login -d 'check a gateway and a token, and keep them'
 complete -c tunnelctl -n '__tunnelctl_at' -a context -d 'list and change the gateways that you use'
 complete -c tunnelctl -n '__tunnelctl_at' -a config -d 'show your configuration, and where each value is set'
@@ -102,6 +108,21 @@ complete -c tunnelctl -n '__tunnelctl_at gateway' -l dev -d 'to try it on this m
 complete -c tunnelctl -n '__tunnelctl_at gateway' -l log-format -x -a 'json pretty' -d 'json or pretty; default: pretty on a terminal, else json'
 complete -c tunnelctl -n '__tunnelctl_at gateway' -l log-level -x -a 'debug info warn error off' -d 'debug, info, warn, error or off'
 complete -c tunnelctl -n '__tunnelctl_at gateway' -s h -l help -d 'show this help'
+complete -c tunnelctl -n '__tunnelctl_at services' -l gateway -x -d 'the gateway to dial, as wss://gateway.example.com'
+complete -c tunnelctl -n '__tunnelctl_at services' -l token-file -r -F -d 'file with the token, - for stdin; without it, TUNNELCTL_TOKEN is the token'
+complete -c tunnelctl -n '__tunnelctl_at services' -l ca-file -r -F -d 'PEM file of a private authority that signed the gateway\'s certificate'
+complete -c tunnelctl -n '__tunnelctl_at services' -l context -x -d 'a context of your configuration, in place of the current one'
+complete -c tunnelctl -n '__tunnelctl_at services' -l agent -x -d 'those of this agent only'
+complete -c tunnelctl -n '__tunnelctl_at services' -s n -l namespace -x -d 'those of this namespace only'
+complete -c tunnelctl -n '__tunnelctl_at services' -s A -l all-namespaces -d 'those of all namespaces, whatever the context says'
+complete -c tunnelctl -n '__tunnelctl_at services' -s o -l output -x -a 'table json name' -d 'table, json, or name: targets alone'
+complete -c tunnelctl -n '__tunnelctl_at services' -s h -l help -d 'show this help'
+complete -c tunnelctl -n '__tunnelctl_at agents' -l gateway -x -d 'the gateway to dial, as wss://gateway.example.com'
+complete -c tunnelctl -n '__tunnelctl_at agents' -l token-file -r -F -d 'file with the token, - for stdin; without it, TUNNELCTL_TOKEN is the token'
+complete -c tunnelctl -n '__tunnelctl_at agents' -l ca-file -r -F -d 'PEM file of a private authority that signed the gateway\'s certificate'
+complete -c tunnelctl -n '__tunnelctl_at agents' -l context -x -d 'a context of your configuration, in place of the current one'
+complete -c tunnelctl -n '__tunnelctl_at agents' -s o -l output -x -a 'table json name' -d 'table, json, or name: names alone'
+complete -c tunnelctl -n '__tunnelctl_at agents' -s h -l help -d 'show this help'
 complete -c tunnelctl -n '__tunnelctl_at login' -l gateway -x -d 'the gateway to dial, as wss://gateway.example.com'
 complete -c tunnelctl -n '__tunnelctl_at login' -l token-file -r -F -d 'file with the token, - for stdin; without it, TUNNELCTL_TOKEN is the token'
 complete -c tunnelctl -n '__tunnelctl_at login' -l ca-file -r -F -d 'PEM file of a private authority that signed the gateway\'s certificate'

@@ -10,6 +10,8 @@ Register-ArgumentCompleter -Native -CommandName tunnelctl -ScriptBlock {
             @('connect', 'open local ports, or a pipe, to services in the cluster'),
             @('agent', 'run in the cluster: dials out, and reaches services from there'),
             @('gateway', 'run where both can reach it: relays between connect and agents'),
+            @('services', 'list the services that can be reached'),
+            @('agents', 'list the agents that are connected'),
             @('login', 'check a gateway and a token, and keep them'),
             @('context', 'list and change the gateways that you use'),
             @('config', 'show your configuration, and where each value is set'),
@@ -74,6 +76,31 @@ Register-ArgumentCompleter -Native -CommandName tunnelctl -ScriptBlock {
             @('--dev', 'to try it on this machine: makes keys and tokens, and prints what to paste'),
             @('--log-format', 'json or pretty; default: pretty on a terminal, else json'),
             @('--log-level', 'debug, info, warn, error or off'),
+            @('-h', 'show this help'),
+            @('--help', 'show this help')
+        )
+        'services' = @(
+            @('--gateway', 'the gateway to dial, as wss://gateway.example.com'),
+            @('--token-file', 'file with the token, - for stdin; without it, TUNNELCTL_TOKEN is the token'),
+            @('--ca-file', 'PEM file of a private authority that signed the gateway''s certificate'),
+            @('--context', 'a context of your configuration, in place of the current one'),
+            @('--agent', 'those of this agent only'),
+            @('-n', 'those of this namespace only'),
+            @('--namespace', 'those of this namespace only'),
+            @('-A', 'those of all namespaces, whatever the context says'),
+            @('--all-namespaces', 'those of all namespaces, whatever the context says'),
+            @('-o', 'table, json, or name: targets alone'),
+            @('--output', 'table, json, or name: targets alone'),
+            @('-h', 'show this help'),
+            @('--help', 'show this help')
+        )
+        'agents' = @(
+            @('--gateway', 'the gateway to dial, as wss://gateway.example.com'),
+            @('--token-file', 'file with the token, - for stdin; without it, TUNNELCTL_TOKEN is the token'),
+            @('--ca-file', 'PEM file of a private authority that signed the gateway''s certificate'),
+            @('--context', 'a context of your configuration, in place of the current one'),
+            @('-o', 'table, json, or name: names alone'),
+            @('--output', 'table, json, or name: names alone'),
             @('-h', 'show this help'),
             @('--help', 'show this help')
         )
@@ -178,6 +205,10 @@ Register-ArgumentCompleter -Native -CommandName tunnelctl -ScriptBlock {
         'agent --log-level' = @('debug', 'info', 'warn', 'error', 'off')
         'gateway --log-format' = @('json', 'pretty')
         'gateway --log-level' = @('debug', 'info', 'warn', 'error', 'off')
+        'services -o' = @('table', 'json', 'name')
+        'services --output' = @('table', 'json', 'name')
+        'agents -o' = @('table', 'json', 'name')
+        'agents --output' = @('table', 'json', 'name')
         'context list -o' = @('table', 'json', 'name')
         'context list --output' = @('table', 'json', 'name')
         'token create --role' = @('connect', 'agent')

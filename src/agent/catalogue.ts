@@ -4,6 +4,7 @@
  */
 import { isIP } from 'node:net'
 import { TunnelError } from '../errors.ts'
+import type { PublishedPort, PublishedService } from '../net/published.ts'
 import { formatTarget, parseTarget, type Target } from '../net/target.ts'
 
 export interface CatalogueEntry {
@@ -53,6 +54,18 @@ export class Catalogue {
   /** In the order they were listed. */
   targets(): Target[] {
     return Array.from(this.#byTarget.values(), entry => entry.target)
+  }
+
+  /** The same, each service once. */
+  services(): PublishedService[] {
+    const services = new Map<string, { service: string; namespace: string; ports: PublishedPort[] }>()
+    for (const { service, namespace, port, protocol } of this.targets()) {
+      const key = `${service}/${namespace}`
+      const known = services.get(key) ?? { service, namespace, ports: [] }
+      known.ports.push({ port, protocol })
+      services.set(key, known)
+    }
+    return [...services.values()]
   }
 }
 

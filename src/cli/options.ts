@@ -94,10 +94,7 @@ export async function gatewayDialler(
     })
   }
   const url = parseGatewayUrl(flags.gateway)
-  const { env, stdin } = io
-  const read = () =>
-    readToken({ tokenFile: flags.tokenFile, env, stdin, warn: message => io.stderr.write(`warning: ${message}\n`) })
-  const first = await read()
+  const first = await tokenOf(flags, io)
   return {
     url,
     token: first,
@@ -114,6 +111,13 @@ export async function gatewayDialler(
     },
   }
 }
+
+/**
+ * The token, with a warning when others may read its file.
+ * @throws TunnelError TOKEN_FILE
+ */
+export const tokenOf = ({ tokenFile }: GatewayFlags, { env, stdin, stderr }: Io): Promise<string> =>
+  readToken({ tokenFile, env, stdin, warn: message => stderr.write(`warning: ${message}\n`) })
 
 /** Warnings about the file were given the first time. */
 const quietly = ({ tokenFile }: GatewayFlags, { env, stdin }: Io): Promise<string> =>

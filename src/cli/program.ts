@@ -36,6 +36,20 @@ const commands: ReadonlyMap<string, Entry> = new Map<string, Entry>([
     },
   ],
   [
+    'services',
+    {
+      summary: 'list the services that can be reached',
+      load: async (io: Io) => (await import('./commands/services.ts')).servicesCommand(io),
+    },
+  ],
+  [
+    'agents',
+    {
+      summary: 'list the agents that are connected',
+      load: async (io: Io) => (await import('./commands/agents.ts')).agentsCommand(io),
+    },
+  ],
+  [
     'login',
     {
       summary: 'check a gateway and a token, and keep them',

@@ -2,7 +2,7 @@
  * The gateway role: one HTTP(S) server whose upgrades become carriers of the relay. It dials nobody and keeps nothing
  * that a restart could lose.
  */
-import { createServer as createHttpServer, type IncomingMessage, type Server } from 'node:http'
+import { createServer as createHttpServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { createServer as createHttpsServer } from 'node:https'
 import type { Duplex } from 'node:stream'
 import { WebSocketServer } from 'ws'
@@ -13,6 +13,7 @@ import type { Role } from '../net/claims.ts'
 import { type HostPort, listen } from '../net/listen.ts'
 import { serveAdmin } from '../observe/admin.ts'
 import { SUBPROTOCOL } from '../wire/message.ts'
+import { answerRequest, pathOf } from './answers.ts'
 import { type Authenticator, statusOf } from './auth.ts'
 import { gatewayMetrics } from './metrics.ts'
 import { requireRole } from './principal.ts'
@@ -66,6 +67,7 @@ export class Gateway {
   async run(signal: AbortSignal, listening?: (addresses: GatewayAddresses) => void): Promise<void> {
     const { tls, clock, log } = this.#options
     const server = createServer(tls)
+    server.on('request', (request, response) => void this.#answer(request, response))
     // Before anybody can come: Node answers an upgrade that nobody hears as an ordinary request.
     server.on('upgrade', (request, socket, head) => void this.#upgrade(request, socket, head))
     const address = await listen(server, this.#options.listen)
@@ -97,6 +99,14 @@ export class Gateway {
       metrics: gatewayMetrics(this.#reception.relay.hops, this.#reception.totals),
     }
     return await serveAdmin(options, signal)
+  }
+
+  async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const { authenticator, log } = this.#options
+    const error = await answerRequest(request, response, { authenticator, registry: this.#reception.relay.registry })
+    if (error === undefined) return
+    this.#reception.totals.refused++
+    log.warn('refused', { from: request.socket.remoteAddress, path: pathOf(request), error })
   }
 
   async #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
@@ -168,15 +178,9 @@ function createServer(tls: GatewayOptions['tls']): Server {
       hint: 'give the PEM files of one pair with --tls-cert and --tls-key',
     })
   }
-  server.on('request', (_request, response) => {
-    response.writeHead(404, { 'content-type': 'text/plain; charset=utf-8', connection: 'close' })
-    response.end('this is a tunnelctl gateway: use tunnelctl connect\n')
-  })
   server.on('clientError', (_error, socket) => socket.destroy())
   return server
 }
-
-const pathOf = (request: IncomingMessage): string => request.url?.split('?')[0] ?? ''
 
 /** Answers an upgrade with a status and ends the socket: what was pipelined behind it is never read. */
 function refuse(socket: Duplex, status: number, message: string): void {

@@ -6,6 +6,7 @@ import { type Carrier, HIGH_WATER_BYTES } from '../carrier/carrier.ts'
 import { giveBackAll } from '../slab.ts'
 import { messageBytes, NO_REST, setRoute } from '../wire/message.ts'
 import type { Principal } from './principal.ts'
+import { Published } from './published.ts'
 
 /** A peer that keeps to maxInflight never has more than this under way on one route. */
 export const MAX_QUEUE_BYTES = 8 * 1024 * 1024 + 256 * 1024
@@ -85,6 +86,8 @@ export class Hop {
   instance = ''
   /** Agent: takes no new sessions. */
   draining = false
+  /** Agent: the services that it has told of. */
+  readonly published = new Published()
   /** Client: the agent that it asked for last, while that was not here. */
   awaits: string | undefined
   /** Totals for metrics. */

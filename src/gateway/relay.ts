@@ -107,9 +107,17 @@ export class Relay {
   }
 
   #fromHop(hop: Hop, message: Buffer): void {
-    if (kindOf(message) !== Kind.DRAIN || hop.principal.role !== 'agent') throw violation('a second greeting')
-    decodeJson(message)
-    hop.draining = true
+    if (hop.principal.role !== 'agent') throw violation('a second greeting')
+    switch (kindOf(message)) {
+      case Kind.DRAIN:
+        decodeJson(message)
+        hop.draining = true
+        return
+      case Kind.CATALOGUE:
+        return hop.published.apply(decodeJson(message))
+      default:
+        throw violation('a second greeting')
+    }
   }
 
   #fromClient(hop: Hop, message: Buffer, rest: readonly Buffer[]): void {

@@ -14,6 +14,7 @@ export const Kind = {
   HELLO: 0x01,
   WELCOME: 0x02,
   DRAIN: 0x03,
+  CATALOGUE: 0x04,
   ATTACH: 0x10,
   ATTACHED: 0x11,
   DETACH: 0x12,
@@ -27,7 +28,7 @@ export const Kind = {
 /** Flag of DETACH: the session is over, no resume will succeed. */
 export const FLAG_FINAL = 0x01
 
-/** The route of the hop itself: HELLO, WELCOME, DRAIN. */
+/** The route of the hop itself: HELLO, WELCOME, DRAIN, CATALOGUE. */
 export const HOP_ROUTE = 0
 
 export const HEADER_BYTES = 6
@@ -83,7 +84,7 @@ export function checkHeader(message: Buffer): void {
   if (message.length < HEADER_BYTES) throw violation(`message of ${message.length} bytes has no header`)
 }
 
-// HELLO, WELCOME, DRAIN: JSON behind the header.
+// HELLO, WELCOME, DRAIN, CATALOGUE: JSON behind the header.
 
 export function encodeJson(kind: number, json: object): Buffer {
   const body = Buffer.from(JSON.stringify(json))

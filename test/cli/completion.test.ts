@@ -135,7 +135,10 @@ async function bash(...words: string[]): Promise<string[]> {
 
 /** What a line gets offered: the words before the last are typed, the last is begun. */
 const cases: readonly [words: readonly string[], offered: readonly string[]][] = [
-  [[''], ['agent', 'completion', 'config', 'connect', 'context', 'demo', 'gateway', 'login', 'token']],
+  [
+    [''],
+    ['agent', 'agents', 'completion', 'config', 'connect', 'context', 'demo', 'gateway', 'login', 'services', 'token'],
+  ],
   [['co'], ['completion', 'config', 'connect', 'context']],
   [['--v'], ['--version']],
   [

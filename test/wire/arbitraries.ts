@@ -46,7 +46,7 @@ export const frame: fc.Arbitrary<PlainFrame> = fc.oneof(
 const sessionId = fc.uint8Array({ minLength: 16, maxLength: 16 }).map(bytes => Buffer.from(bytes).toString('hex'))
 
 export const message: fc.Arbitrary<PlainMessage> = fc.oneof(
-  record({ kind: fc.constantFrom('HELLO', 'WELCOME', 'DRAIN'), route: fc.constant(0), json }),
+  record({ kind: fc.constantFrom('HELLO', 'WELCOME', 'DRAIN', 'CATALOGUE'), route: fc.constant(0), json }),
   record({
     kind: fc.constantFrom('ATTACH', 'ATTACHED'),
     route: u32,

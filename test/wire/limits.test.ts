@@ -24,7 +24,7 @@ function constant(file: string, name: string): number {
 const limits: Readonly<Record<string, number>> = {
   'a message': MAX_MESSAGE_BYTES,
   'fragments of a message': constant('carrier/framing.ts', 'MAX_FRAGMENTS'),
-  'JSON of HELLO, WELCOME, DRAIN, ATTACH, ATTACHED': MAX_JSON_BYTES,
+  'JSON of HELLO, WELCOME, DRAIN, CATALOGUE, ATTACH, ATTACHED': MAX_JSON_BYTES,
   'JSON of OPEN': MAX_OPEN_JSON_BYTES,
   'reason in RESET and DETACH': MAX_REASON_BYTES,
   'bytes of frames gathered before a batch is sent': BATCH_TARGET_BYTES,

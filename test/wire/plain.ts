@@ -45,7 +45,7 @@ export type PlainFrame =
   | { type: 'CREDIT'; stream: number; limit: number }
 
 export type PlainMessage =
-  | { kind: 'HELLO' | 'WELCOME' | 'DRAIN'; route: number; json: Json }
+  | { kind: 'HELLO' | 'WELCOME' | 'DRAIN' | 'CATALOGUE'; route: number; json: Json }
   | { kind: 'ATTACH' | 'ATTACHED'; route: number; epoch: number; sessionId: string; expected: number; json: Json }
   | { kind: 'DETACH'; route: number; final: boolean; code: number; retryMs: number; reason: string }
   | { kind: 'BATCH'; route: number; seq: number; ack: number; frames: PlainFrame[] }
@@ -61,6 +61,7 @@ export function toPlain(message: Buffer): PlainMessage {
     case 'HELLO':
     case 'WELCOME':
     case 'DRAIN':
+    case 'CATALOGUE':
       return { kind, route, json: decodeJson(message) }
     case 'ATTACH':
     case 'ATTACHED': {
@@ -113,6 +114,7 @@ export function fromPlain(plain: PlainMessage): Buffer {
     case 'HELLO':
     case 'WELCOME':
     case 'DRAIN':
+    case 'CATALOGUE':
       return encodeJson(Kind[plain.kind], plain.json)
     case 'ATTACH':
     case 'ATTACHED': {

@@ -108,6 +108,7 @@ async function run(flags: Flags, io: Io): Promise<void> {
     software,
     dialGateway: gateway.dial,
     dialer: new Dialer({ catalogue, resolver, policy, dialTimeoutMs }),
+    services: () => catalogue.services(),
     instance: randomBytes(8).toString('hex'),
     clock: systemClock,
     wallNow: Date.now,

@@ -1,11 +1,11 @@
 /** `tunnelctl config view`: what holds for this user now, and where it comes from. */
 import { Command } from 'commander'
 import { escapeText } from '../../observe/escape.ts'
+import { formatColumns } from '../columns.ts'
 import { contextInUse, contextOption } from '../config/apply.ts'
 import { contextKeys } from '../config/context.ts'
 import type { Io } from '../io.ts'
 import { option } from '../options.ts'
-import { formatColumns } from './context.ts'
 
 interface Row {
   readonly key: string

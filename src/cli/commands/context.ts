@@ -2,6 +2,7 @@
 import { rm } from 'node:fs/promises'
 import { Command } from 'commander'
 import { escapeText } from '../../observe/escape.ts'
+import { formatColumns } from '../columns.ts'
 import { Config } from '../config/config.ts'
 import type { Context } from '../config/context.ts'
 import { besideConfig, configFile } from '../config/paths.ts'
@@ -106,19 +107,4 @@ function listing(config: Config, output: 'table' | 'json' | 'name'): string {
     each.namespace ?? '',
   ])
   return formatColumns([['', 'NAME', 'GATEWAY', 'AGENT', 'NAMESPACE'], ...rows])
-}
-
-/** Columns as wide as their widest cell, three blanks between them, as kubectl prints them. */
-export function formatColumns(rows: readonly (readonly string[])[]): string {
-  const shown = rows.map(row => row.map(cell => escapeText(cell)))
-  const widths = (shown[0] ?? []).map((_, column) => Math.max(...shown.map(row => row[column]?.length ?? 0)))
-  return shown
-    .map(
-      row =>
-        `${row
-          .map((cell, column) => cell.padEnd((widths[column] ?? 0) + 3))
-          .join('')
-          .trimEnd()}\n`,
-    )
-    .join('')
 }

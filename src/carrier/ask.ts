@@ -1,0 +1,61 @@
+/** One HTTP request to a gateway, with the credentials of connect: for what needs no carrier. */
+import { get as httpGet, type IncomingMessage } from 'node:http'
+import { get as httpsGet } from 'node:https'
+import { TunnelError } from '../errors.ts'
+import { readSmallStream } from '../net/smallfile.ts'
+import { type GatewayAddress, readCa } from './dial.ts'
+import { explain, refusalOf, unreachable } from './refusal.ts'
+
+export interface AskOptions extends GatewayAddress {
+  /** Below the gateway's own: `/v1/services`. */
+  readonly path: string
+  readonly token: string
+  readonly signal: AbortSignal
+  readonly timeoutMs?: number
+}
+
+const TIMEOUT_MS = 10_000
+const MAX_ANSWER_BYTES = 16 * 1024 * 1024
+
+/**
+ * The JSON that the gateway answers; untrusted.
+ * @throws TunnelError as `dialGateway`
+ */
+export async function askGateway(options: AskOptions): Promise<unknown> {
+  const { url } = options
+  const response = await respond(options)
+  if (response.statusCode !== 200) throw await refusalOf(url, response)
+  const text = await readSmallStream(response, MAX_ANSWER_BYTES).catch(() => undefined)
+  try {
+    return JSON.parse(text ?? '')
+  } catch (cause) {
+    throw new TunnelError('NOT_A_GATEWAY', `${url.host} is not a tunnelctl gateway: its answer is not JSON`, { cause })
+  }
+}
+
+function respond({ url, path, token, caFile, signal, timeoutMs = TIMEOUT_MS }: AskOptions): Promise<IncomingMessage> {
+  const secure = url.protocol === 'wss:'
+  const endpoint = new URL(url)
+  endpoint.protocol = secure ? 'https:' : 'http:'
+  endpoint.pathname = `${url.pathname.replace(/\/$/, '')}${path}`
+  const ca = caFile === undefined ? undefined : readCa(caFile)
+  return new Promise((resolve, reject) => {
+    const request = (secure ? httpsGet : httpGet)(
+      endpoint,
+      {
+        // A connection that is kept would keep the process.
+        agent: false,
+        headers: { authorization: `Bearer ${token}`, accept: 'application/json' },
+        signal,
+        timeout: timeoutMs,
+        ...(ca !== undefined && { ca }),
+      },
+      resolve,
+    )
+    request.on('timeout', () => request.destroy(unreachable(url, `it did not answer within ${timeoutMs / 1000} s`)))
+    request.on('error', error => {
+      if (signal.aborted) reject(new TunnelError('INTERRUPTED', 'interrupted'))
+      else reject(error instanceof TunnelError ? error : explain(url, error))
+    })
+  })
+}

@@ -1,0 +1,44 @@
+/** What the gateway tells a client of agents and services, asked for and read field by field. */
+import { askGateway } from '../carrier/ask.ts'
+import { parseGatewayUrl } from '../carrier/dial.ts'
+import { TunnelError } from '../errors.ts'
+import { isAgentName } from '../net/claims.ts'
+import { type PublishedService, publishedFromJson } from '../net/published.ts'
+import type { Io } from './io.ts'
+import { type GatewayFlags, tokenOf } from './options.ts'
+import { shutdownOnSignals } from './signals.ts'
+
+export interface ListedAgent {
+  readonly name: string
+  readonly services: readonly PublishedService[]
+}
+
+/** @throws TunnelError as `connect` would when it dials */
+export async function askDirectory(flags: GatewayFlags, io: Io): Promise<readonly ListedAgent[]> {
+  if (flags.gateway === undefined) {
+    throw new TunnelError('USAGE', 'no gateway was given', {
+      hint: 'give --gateway URL, set TUNNELCTL_GATEWAY, or keep one with: tunnelctl login --gateway URL',
+    })
+  }
+  const url = parseGatewayUrl(flags.gateway)
+  const token = await tokenOf(flags, io)
+  const shutdown = shutdownOnSignals()
+  try {
+    const { signal } = shutdown
+    const { caFile } = flags
+    return read(await askGateway({ url, path: '/v1/services', token, signal, ...(caFile !== undefined && { caFile }) }))
+  } finally {
+    shutdown.release()
+  }
+}
+
+function read(answer: unknown): ListedAgent[] {
+  const { agents } = (typeof answer === 'object' && answer !== null ? answer : {}) as { agents?: unknown }
+  if (!Array.isArray(agents)) return []
+  return agents.flatMap((agent: { name?: unknown; services?: unknown } | null) => {
+    const { name, services } = agent ?? {}
+    if (typeof name !== 'string' || !isAgentName(name)) return []
+    const listed = Array.isArray(services) ? services : []
+    return [{ name, services: listed.flatMap(service => publishedFromJson(service) ?? []) }]
+  })
+}
