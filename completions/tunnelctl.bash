@@ -1,7 +1,7 @@
 # Completion of tunnelctl for bash, made from its command tree. To use it: source <(tunnelctl completion bash)
 
 _tunnelctl() {
-    local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} path='' words='' flags='' index
+    local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} path='' words='' flags='' live='' index
     COMPREPLY=()
     # bash makes a word of its own of every "=".
     if [[ $cur == = ]]; then
@@ -45,11 +45,19 @@ _tunnelctl() {
         'agents -o' | 'agents --output') words='table json name' ;;
         'context list -o' | 'context list --output') words='table json name' ;;
         'token create --role') words='connect agent' ;;
-        'connect --gateway' | 'connect --context' | 'connect --agent' | 'connect -n' | 'connect --namespace' | 'connect --address' | 'connect --socks5' | 'connect --stats-interval' | 'connect --ping-interval' | 'connect --hold-timeout' | 'connect --redial-every' | 'agent --gateway' | 'agent --service' | 'agent --allow' | 'agent --deny' | 'agent --cluster-domain' | 'agent --dns-server' | 'agent --dial-timeout' | 'agent --redial-every' | 'agent --drain-timeout' | 'agent --detached-ttl' | 'agent --detached-memory' | 'agent --health-listen' | 'gateway --listen' | 'gateway --admin-listen' | 'gateway --drain-timeout' | 'services --gateway' | 'services --context' | 'services --agent' | 'services -n' | 'services --namespace' | 'agents --gateway' | 'agents --context' | 'login --gateway' | 'login --name' | 'login --agent' | 'login -n' | 'login --namespace' | 'config view --context' | 'token create --subject' | 'token create --agent' | 'token create --allow' | 'token create --ttl') return ;;
+        'connect --context') _tunnelctl_live contexts && return ;;
+        'connect --agent') _tunnelctl_live agents && return ;;
+        'connect -n' | 'connect --namespace') _tunnelctl_live namespaces && return ;;
+        'services --context') _tunnelctl_live contexts && return ;;
+        'services --agent') _tunnelctl_live agents && return ;;
+        'services -n' | 'services --namespace') _tunnelctl_live namespaces && return ;;
+        'agents --context') _tunnelctl_live contexts && return ;;
+        'config view --context') _tunnelctl_live contexts && return ;;
+        'connect --gateway' | 'connect --address' | 'connect --socks5' | 'connect --stats-interval' | 'connect --ping-interval' | 'connect --hold-timeout' | 'connect --redial-every' | 'agent --gateway' | 'agent --service' | 'agent --allow' | 'agent --deny' | 'agent --cluster-domain' | 'agent --dns-server' | 'agent --dial-timeout' | 'agent --redial-every' | 'agent --drain-timeout' | 'agent --detached-ttl' | 'agent --detached-memory' | 'agent --health-listen' | 'gateway --listen' | 'gateway --admin-listen' | 'gateway --drain-timeout' | 'services --gateway' | 'agents --gateway' | 'login --gateway' | 'login --name' | 'login --agent' | 'login -n' | 'login --namespace' | 'token create --subject' | 'token create --agent' | 'token create --allow' | 'token create --ttl') return ;;
         *)
             case $path in
                 '') words='connect agent gateway services agents login context config token demo completion' flags='-V --version -h --help' ;;
-                'connect') words='' flags='--gateway --token-file --ca-file --context --agent -n --namespace --address --socks5 --stdio -o --output --stats-interval --ping-interval --hold-timeout --redial-every --ready-file -q --quiet -h --help' ;;
+                'connect') words='' flags='--gateway --token-file --ca-file --context --agent -n --namespace --address --socks5 --stdio -o --output --stats-interval --ping-interval --hold-timeout --redial-every --ready-file -q --quiet -h --help' live=targets ;;
                 'agent') words='' flags='--gateway --token-file --ca-file --service --allow --deny --cluster-domain --dns-server --dial-timeout --redial-every --drain-timeout --detached-ttl --detached-memory --health-listen --log-format --log-level -h --help' ;;
                 'gateway') words='' flags='--listen --admin-listen --verify-key --tls-cert --tls-key --drain-timeout --dev --log-format --log-level -h --help' ;;
                 'services') words='' flags='--gateway --token-file --ca-file --context --agent -n --namespace -A --all-namespaces -o --output -h --help' ;;
@@ -57,10 +65,10 @@ _tunnelctl() {
                 'login') words='' flags='--gateway --token-file --ca-file --name --agent -n --namespace -h --help' ;;
                 'context') words='list show use rename remove' flags='-h --help' ;;
                 'context list') words='' flags='-o --output -h --help' ;;
-                'context show') words='' flags='-h --help' ;;
-                'context use') words='' flags='-h --help' ;;
-                'context rename') words='' flags='-h --help' ;;
-                'context remove') words='' flags='-h --help' ;;
+                'context show') words='' flags='-h --help' live=contexts ;;
+                'context use') words='' flags='-h --help' live=contexts ;;
+                'context rename') words='' flags='-h --help' live=contexts ;;
+                'context remove') words='' flags='-h --help' live=contexts ;;
                 'config') words='view' flags='-h --help' ;;
                 'config view') words='' flags='--context --show-origin -h --help' ;;
                 'token') words='keygen create inspect' flags='-h --help' ;;
@@ -72,7 +80,12 @@ _tunnelctl() {
             esac
             ;;
     esac
-    [[ $cur == -* ]] && words=$flags
+    if [[ $cur == -* ]]; then
+        words=$flags
+    elif [[ -n $live ]]; then
+        _tunnelctl_live "$live"
+        return
+    fi
     # shellcheck disable=SC2207
     COMPREPLY=($(compgen -W "$words" -- "$cur"))
 }
@@ -82,6 +95,27 @@ _tunnelctl_files() {
     compopt -o default 2>/dev/null && return
     # shellcheck disable=SC2207
     local IFS=$'\n' && COMPREPLY=($(compgen -f -- "$cur"))
+}
+
+# What the gateway or the configuration knows. It is asked for what stands before the cursor, from the last blank on.
+_tunnelctl_live() {
+    local line=${COMP_LINE-$cur} found strip=''
+    line=${line:0:${COMP_POINT-${#line}}}
+    line=${line##*[[:space:]]}
+    # To readline a word begins behind its last colon.
+    [[ ${COMP_WORDBREAKS-:} == *:* ]] && strip=${line%"${line##*:}"}
+    while IFS= read -r found; do
+        COMPREPLY+=("${found#"$strip"}")
+    done < <(_tunnelctl_run __complete "$1" "$line" "${COMP_WORDS[@]:1}" 2>/dev/null </dev/null)
+}
+
+# An alias for npx is no program.
+_tunnelctl_run() {
+    if type -P tunnelctl >/dev/null; then
+        command tunnelctl "$@"
+    else
+        npx --no-install tunnelctl "$@"
+    fi
 }
 
 complete -F _tunnelctl tunnelctl

@@ -50,6 +50,12 @@ function __tunnelctl_at
     test "$path" = "$argv"
 end
 
+# What the gateway or the configuration knows.
+function __tunnelctl_live
+    set -l word (commandline -ct)
+    command tunnelctl __complete $argv "$word" (commandline -opc)[2..-1] 2>/dev/null
+end
+
 complete -c tunnelctl -f
 complete -c tunnelctl -n '__tunnelctl_at' -a connect -d 'open local ports, or a pipe, to services in the cluster'
 complete -c tunnelctl -n '__tunnelctl_at' -a agent -d 'run in the cluster: dials out, and reaches services from there'
@@ -64,12 +70,13 @@ complete -c tunnelctl -n '__tunnelctl_at' -a demo -d 'see it all at work on this
 complete -c tunnelctl -n '__tunnelctl_at' -a completion -d 'print a completion script for your shell'
 complete -c tunnelctl -n '__tunnelctl_at' -s V -l version -d 'print the version'
 complete -c tunnelctl -n '__tunnelctl_at' -s h -l help -d 'show this help'
+complete -c tunnelctl -n '__tunnelctl_at connect' -a '(__tunnelctl_live targets)'
 complete -c tunnelctl -n '__tunnelctl_at connect' -l gateway -x -d 'the gateway to dial, as wss://gateway.example.com'
 complete -c tunnelctl -n '__tunnelctl_at connect' -l token-file -r -F -d 'file with the token, - for stdin; without it, TUNNELCTL_TOKEN is the token'
 complete -c tunnelctl -n '__tunnelctl_at connect' -l ca-file -r -F -d 'PEM file of a private authority that signed the gateway\'s certificate'
-complete -c tunnelctl -n '__tunnelctl_at connect' -l context -x -d 'a context of your configuration, in place of the current one'
-complete -c tunnelctl -n '__tunnelctl_at connect' -l agent -x -d 'the agent to go through; needed if the token allows several'
-complete -c tunnelctl -n '__tunnelctl_at connect' -s n -l namespace -x -d 'the namespace of targets that name none, as db:5432'
+complete -c tunnelctl -n '__tunnelctl_at connect' -l context -x -a '(__tunnelctl_live contexts)' -d 'a context of your configuration, in place of the current one'
+complete -c tunnelctl -n '__tunnelctl_at connect' -l agent -x -a '(__tunnelctl_live agents)' -d 'the agent to go through; needed if the token allows several'
+complete -c tunnelctl -n '__tunnelctl_at connect' -s n -l namespace -x -a '(__tunnelctl_live namespaces)' -d 'the namespace of targets that name none, as db:5432'
 complete -c tunnelctl -n '__tunnelctl_at connect' -l address -x -d 'where local ports are bound; default: 127.0.0.1 and ::1'
 complete -c tunnelctl -n '__tunnelctl_at connect' -l socks5 -x -d 'a local proxy to every service that the token allows: SOCKS5 and HTTP CONNECT'
 complete -c tunnelctl -n '__tunnelctl_at connect' -l stdio -d 'be a pipe: join stdin and stdout to the one target, and print nothing else'
@@ -111,16 +118,16 @@ complete -c tunnelctl -n '__tunnelctl_at gateway' -s h -l help -d 'show this hel
 complete -c tunnelctl -n '__tunnelctl_at services' -l gateway -x -d 'the gateway to dial, as wss://gateway.example.com'
 complete -c tunnelctl -n '__tunnelctl_at services' -l token-file -r -F -d 'file with the token, - for stdin; without it, TUNNELCTL_TOKEN is the token'
 complete -c tunnelctl -n '__tunnelctl_at services' -l ca-file -r -F -d 'PEM file of a private authority that signed the gateway\'s certificate'
-complete -c tunnelctl -n '__tunnelctl_at services' -l context -x -d 'a context of your configuration, in place of the current one'
-complete -c tunnelctl -n '__tunnelctl_at services' -l agent -x -d 'those of this agent only'
-complete -c tunnelctl -n '__tunnelctl_at services' -s n -l namespace -x -d 'those of this namespace only'
+complete -c tunnelctl -n '__tunnelctl_at services' -l context -x -a '(__tunnelctl_live contexts)' -d 'a context of your configuration, in place of the current one'
+complete -c tunnelctl -n '__tunnelctl_at services' -l agent -x -a '(__tunnelctl_live agents)' -d 'those of this agent only'
+complete -c tunnelctl -n '__tunnelctl_at services' -s n -l namespace -x -a '(__tunnelctl_live namespaces)' -d 'those of this namespace only'
 complete -c tunnelctl -n '__tunnelctl_at services' -s A -l all-namespaces -d 'those of all namespaces, whatever the context says'
 complete -c tunnelctl -n '__tunnelctl_at services' -s o -l output -x -a 'table json name' -d 'table, json, or name: targets alone'
 complete -c tunnelctl -n '__tunnelctl_at services' -s h -l help -d 'show this help'
 complete -c tunnelctl -n '__tunnelctl_at agents' -l gateway -x -d 'the gateway to dial, as wss://gateway.example.com'
 complete -c tunnelctl -n '__tunnelctl_at agents' -l token-file -r -F -d 'file with the token, - for stdin; without it, TUNNELCTL_TOKEN is the token'
 complete -c tunnelctl -n '__tunnelctl_at agents' -l ca-file -r -F -d 'PEM file of a private authority that signed the gateway\'s certificate'
-complete -c tunnelctl -n '__tunnelctl_at agents' -l context -x -d 'a context of your configuration, in place of the current one'
+complete -c tunnelctl -n '__tunnelctl_at agents' -l context -x -a '(__tunnelctl_live contexts)' -d 'a context of your configuration, in place of the current one'
 complete -c tunnelctl -n '__tunnelctl_at agents' -s o -l output -x -a 'table json name' -d 'table, json, or name: names alone'
 complete -c tunnelctl -n '__tunnelctl_at agents' -s h -l help -d 'show this help'
 complete -c tunnelctl -n '__tunnelctl_at login' -l gateway -x -d 'the gateway to dial, as wss://gateway.example.com'
@@ -138,13 +145,17 @@ complete -c tunnelctl -n '__tunnelctl_at context' -a remove -d 'remove a context
 complete -c tunnelctl -n '__tunnelctl_at context' -s h -l help -d 'show this help'
 complete -c tunnelctl -n '__tunnelctl_at context list' -s o -l output -x -a 'table json name' -d 'table, json, or name: the names alone'
 complete -c tunnelctl -n '__tunnelctl_at context list' -s h -l help -d 'show this help'
+complete -c tunnelctl -n '__tunnelctl_at context show' -a '(__tunnelctl_live contexts)'
 complete -c tunnelctl -n '__tunnelctl_at context show' -s h -l help -d 'show this help'
+complete -c tunnelctl -n '__tunnelctl_at context use' -a '(__tunnelctl_live contexts)'
 complete -c tunnelctl -n '__tunnelctl_at context use' -s h -l help -d 'show this help'
+complete -c tunnelctl -n '__tunnelctl_at context rename' -a '(__tunnelctl_live contexts)'
 complete -c tunnelctl -n '__tunnelctl_at context rename' -s h -l help -d 'show this help'
+complete -c tunnelctl -n '__tunnelctl_at context remove' -a '(__tunnelctl_live contexts)'
 complete -c tunnelctl -n '__tunnelctl_at context remove' -s h -l help -d 'show this help'
 complete -c tunnelctl -n '__tunnelctl_at config' -a view -d 'show what holds now: environment, then context'
 complete -c tunnelctl -n '__tunnelctl_at config' -s h -l help -d 'show this help'
-complete -c tunnelctl -n '__tunnelctl_at config view' -l context -x -d 'a context of your configuration, in place of the current one'
+complete -c tunnelctl -n '__tunnelctl_at config view' -l context -x -a '(__tunnelctl_live contexts)' -d 'a context of your configuration, in place of the current one'
 complete -c tunnelctl -n '__tunnelctl_at config view' -l show-origin -d 'say where each value is set'
 complete -c tunnelctl -n '__tunnelctl_at config view' -s h -l help -d 'show this help'
 complete -c tunnelctl -n '__tunnelctl_at token' -a keygen -d 'make a key pair: FILE to make tokens with, FILE.pub for gateways'

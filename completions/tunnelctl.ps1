@@ -213,6 +213,24 @@ Register-ArgumentCompleter -Native -CommandName tunnelctl -ScriptBlock {
         'context list --output' = @('table', 'json', 'name')
         'token create --role' = @('connect', 'agent')
     }
+    # What the gateway or the configuration knows.
+    $live = @{
+        'connect' = 'targets'
+        'connect --context' = 'contexts'
+        'connect --agent' = 'agents'
+        'connect -n' = 'namespaces'
+        'connect --namespace' = 'namespaces'
+        'services --context' = 'contexts'
+        'services --agent' = 'agents'
+        'services -n' = 'namespaces'
+        'services --namespace' = 'namespaces'
+        'agents --context' = 'contexts'
+        'context show' = 'contexts'
+        'context use' = 'contexts'
+        'context rename' = 'contexts'
+        'context remove' = 'contexts'
+        'config view --context' = 'contexts'
+    }
 
     $path = ''
     $previous = ''
@@ -222,7 +240,11 @@ Register-ArgumentCompleter -Native -CommandName tunnelctl -ScriptBlock {
         $longer = "$path $previous".Trim()
         if ($words.ContainsKey($longer)) { $path = $longer }
     }
-    if ($values.ContainsKey("$path $previous")) {
+    $asked = if ($live.ContainsKey("$path $previous")) { "$path $previous" } else { $path }
+    if ($live.ContainsKey($asked) -and $wordToComplete -notlike '-*') {
+        $line = $commandAst.CommandElements | Select-Object -Skip 1 | ForEach-Object { $_.ToString() }
+        $offered = & tunnelctl __complete $live[$asked] $wordToComplete @line 2>$null | ForEach-Object { , @($_, $_) }
+    } elseif ($values.ContainsKey("$path $previous")) {
         $offered = $values["$path $previous"] | ForEach-Object { , @($_, $_) }
     } else {
         $offered = $words[$path]

@@ -1,6 +1,6 @@
 /**
  * From arguments to an exit code. The only place that catches everything and prints it: one line, never a stack.
- * `--version` is answered before anything else is loaded.
+ * `--version`, and what completion asks at every TAB, are answered before anything else is loaded.
  */
 import type { Io } from './io.ts'
 import { version } from './version.ts'
@@ -23,6 +23,9 @@ export async function main(
     io.stdout.write(`${version}\n`)
     return 0
   }
+  const [first, ...rest] = args
+  if (first === '__complete') return await (await import('./live/complete.ts')).complete(rest, io)
+  if (first === '__refresh') return await (await import('./live/refresh.ts')).refresh(rest[0] ?? '', io)
   const { runProgram } = await import('./program.ts')
   return await runProgram(args, io)
 }

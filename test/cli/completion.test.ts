@@ -117,6 +117,11 @@ const folder = mkdtempSync(join(tmpdir(), 'tunnelctl-completion-'))
 after(() => rmSync(folder, { recursive: true }))
 writeFileSync(join(folder, 'my own.token'), '')
 writeFileSync(join(folder, 'other'), '')
+// What it would tell of the gateway is test/e2e/live-completion.test.ts.
+const bin = mkdtempSync(join(tmpdir(), 'tunnelctl-completion-bin-'))
+after(() => rmSync(bin, { recursive: true }))
+writeFileSync(join(bin, 'tunnelctl'), '#!/bin/sh\n', { mode: 0o755 })
+const env = { ...process.env, PATH: `${bin}:${process.env.PATH}` }
 
 /** What bash offers at the end of these words, as its readline would split them. */
 async function bash(...words: string[]): Promise<string[]> {
@@ -129,6 +134,7 @@ async function bash(...words: string[]): Promise<string[]> {
   `
   const { stdout } = await run('bash', ['--norc', '-c', script, 'bash', fileOf('bash'), 'tunnelctl', ...words], {
     cwd: folder,
+    env,
   })
   return stdout.split('\n').filter(line => line !== '')
 }
@@ -193,7 +199,7 @@ test('fish offers the same', async t => {
   for (const [words, offered] of cases) {
     const line = ['tunnelctl', ...words].join(' ')
     const args = ['--no-config', '-c', 'source $argv[1]; complete -C $argv[2]', fileOf('fish'), line]
-    const { stdout } = await run('fish', args, { cwd: folder })
+    const { stdout } = await run('fish', args, { cwd: folder, env })
     const found = stdout.split('\n').filter(row => row !== '')
     assert.deepEqual(found.map(row => row.split('\t')[0]).toSorted(), offered, line)
   }

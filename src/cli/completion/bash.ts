@@ -8,7 +8,7 @@ export function bashScript(commands: readonly CompletedCommand[]): string {
   return `# Completion of tunnelctl for bash, made from its command tree. To use it: source <(tunnelctl completion bash)
 
 _tunnelctl() {
-    local cur=\${COMP_WORDS[COMP_CWORD]} prev=\${COMP_WORDS[COMP_CWORD - 1]} path='' words='' flags='' index
+    local cur=\${COMP_WORDS[COMP_CWORD]} prev=\${COMP_WORDS[COMP_CWORD - 1]} path='' words='' flags='' live='' index
     COMPREPLY=()
     # bash makes a word of its own of every "=".
     if [[ $cur == = ]]; then
@@ -26,15 +26,21 @@ ${arms(12, steps)}
 ${arms(8, [
   { patterns: flagsOf(commands, 'file'), action: '_tunnelctl_files && return' },
   ...choiceArms(commands),
+  ...liveArms(commands),
   { patterns: flagsOf(commands, 'text'), action: 'return' },
 ])}
         *)
             case $path in
-${commands.map(each => `                '${each.path}') words='${wordsOf(each)}' flags='${each.flags.flatMap(({ names }) => names).join(' ')}' ;;`).join('\n')}
+${commands.map(each => `                '${each.path}') words='${wordsOf(each)}' flags='${each.flags.flatMap(({ names }) => names).join(' ')}'${each.live === undefined ? '' : ` live=${each.live}`} ;;`).join('\n')}
             esac
             ;;
     esac
-    [[ $cur == -* ]] && words=$flags
+    if [[ $cur == -* ]]; then
+        words=$flags
+    elif [[ -n $live ]]; then
+        _tunnelctl_live "$live"
+        return
+    fi
     # shellcheck disable=SC2207
     COMPREPLY=($(compgen -W "$words" -- "$cur"))
 }
@@ -44,6 +50,27 @@ _tunnelctl_files() {
     compopt -o default 2>/dev/null && return
     # shellcheck disable=SC2207
     local IFS=$'\\n' && COMPREPLY=($(compgen -f -- "$cur"))
+}
+
+# What the gateway or the configuration knows. It is asked for what stands before the cursor, from the last blank on.
+_tunnelctl_live() {
+    local line=\${COMP_LINE-$cur} found strip=''
+    line=\${line:0:\${COMP_POINT-\${#line}}}
+    line=\${line##*[[:space:]]}
+    # To readline a word begins behind its last colon.
+    [[ \${COMP_WORDBREAKS-:} == *:* ]] && strip=\${line%"\${line##*:}"}
+    while IFS= read -r found; do
+        COMPREPLY+=("\${found#"$strip"}")
+    done < <(_tunnelctl_run __complete "$1" "$line" "\${COMP_WORDS[@]:1}" 2>/dev/null </dev/null)
+}
+
+# An alias for npx is no program.
+_tunnelctl_run() {
+    if type -P tunnelctl >/dev/null; then
+        command tunnelctl "$@"
+    else
+        npx --no-install tunnelctl "$@"
+    fi
 }
 
 complete -F _tunnelctl tunnelctl
@@ -72,6 +99,15 @@ function flagsOf(commands: readonly CompletedCommand[], kind: 'file' | 'text'): 
     flags.filter(flag => flag.value.kind === kind).flatMap(flag => named(path, flag)),
   )
 }
+
+const liveArms = (commands: readonly CompletedCommand[]): Arm[] =>
+  commands.flatMap(({ path, flags }) =>
+    flags.flatMap(flag =>
+      flag.value.kind === 'live'
+        ? [{ patterns: named(path, flag), action: `_tunnelctl_live ${flag.value.live} && return` }]
+        : [],
+    ),
+  )
 
 function choiceArms(commands: readonly CompletedCommand[]): Arm[] {
   return commands.flatMap(({ path, flags }) =>

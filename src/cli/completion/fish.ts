@@ -15,6 +15,12 @@ ${steps(commands).join('\n')}
     test "$path" = "$argv"
 end
 
+# What the gateway or the configuration knows.
+function __tunnelctl_live
+    set -l word (commandline -ct)
+    command tunnelctl __complete $argv "$word" (commandline -opc)[2..-1] 2>/dev/null
+end
+
 complete -c tunnelctl -f
 ${commands.flatMap(linesOf).join('\n')}
 `
@@ -28,11 +34,12 @@ function steps(commands: readonly CompletedCommand[]): string[] {
   )
 }
 
-function linesOf({ path, commands, flags, choices }: CompletedCommand): string[] {
+function linesOf({ path, commands, flags, choices, live }: CompletedCommand): string[] {
   const at = `complete -c tunnelctl -n '${`__tunnelctl_at ${path}`.trim()}'`
   return [
     ...commands.map(({ name, summary }) => `${at} -a ${name} -d ${quoted(summary)}`),
     ...(choices.length > 0 ? [`${at} -a '${choices.join(' ')}'`] : []),
+    ...(live === undefined ? [] : [`${at} -a '(__tunnelctl_live ${live})'`]),
     ...flags.map(flag => `${at}${namesOf(flag)}${valueAfter(flag)} -d ${quoted(flag.summary)}`),
   ]
 }
@@ -48,6 +55,8 @@ function valueAfter({ value }: Flag): string {
       return ' -r -F'
     case 'choice':
       return ` -x -a '${value.choices.join(' ')}'`
+    case 'live':
+      return ` -x -a '(__tunnelctl_live ${value.live})'`
     case 'text':
       return ' -x'
   }

@@ -15,6 +15,10 @@ ${commands.map(wordsOf).join('\n')}
     $values = @{
 ${commands.flatMap(valuesOf).join('\n')}
     }
+    # What the gateway or the configuration knows.
+    $live = @{
+${commands.flatMap(liveOf).join('\n')}
+    }
 
     $path = ''
     $previous = ''
@@ -24,7 +28,11 @@ ${commands.flatMap(valuesOf).join('\n')}
         $longer = "$path $previous".Trim()
         if ($words.ContainsKey($longer)) { $path = $longer }
     }
-    if ($values.ContainsKey("$path $previous")) {
+    $asked = if ($live.ContainsKey("$path $previous")) { "$path $previous" } else { $path }
+    if ($live.ContainsKey($asked) -and $wordToComplete -notlike '-*') {
+        $line = $commandAst.CommandElements | Select-Object -Skip 1 | ForEach-Object { $_.ToString() }
+        $offered = & tunnelctl __complete $live[$asked] $wordToComplete @line 2>$null | ForEach-Object { , @($_, $_) }
+    } elseif ($values.ContainsKey("$path $previous")) {
         $offered = $values["$path $previous"] | ForEach-Object { , @($_, $_) }
     } else {
         $offered = $words[$path]
@@ -48,6 +56,13 @@ function wordsOf({ path, commands, choices, flags }: CompletedCommand): string {
 }
 
 const row = (word: string, tip: string): string => `            @('${word}', '${tip.replace(/['‘’]/g, '$&$&')}')`
+
+const liveOf = ({ path, flags, live }: CompletedCommand): string[] => [
+  ...(live === undefined ? [] : [`        '${path}' = '${live}'`]),
+  ...flags.flatMap(({ names, value }) =>
+    value.kind === 'live' ? names.map(name => `        '${path} ${name}' = '${value.live}'`) : [],
+  ),
+]
 
 function valuesOf({ path, flags }: CompletedCommand): string[] {
   return flags.flatMap(({ names, value }) =>

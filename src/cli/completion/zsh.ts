@@ -6,6 +6,12 @@ export function zshScript(commands: readonly CompletedCommand[]): string {
 # Completion of tunnelctl for zsh, made from its command tree. To use it, after compinit: source <(tunnelctl completion zsh)
 
 ${commands.map(functionOf).join('\n')}
+# What the gateway or the configuration knows.
+_tunnelctl_live() {
+    local -a found=("\${(@f)$(_call_program live tunnelctl __complete \${(q)1} \${(q)PREFIX} \${(@q)words[2,-1]} 2>/dev/null)}")
+    compadd -- \${found:#}
+}
+
 if [[ $funcstack[1] == _tunnelctl ]]; then
     _tunnelctl "$@"
 else
@@ -35,7 +41,8 @@ ${arms.join('\n')}
 `
 }
 
-function argumentSpecs({ commands, choices }: CompletedCommand): string[] {
+function argumentSpecs({ commands, choices, live }: CompletedCommand): string[] {
+  if (live !== undefined) return [quoted(`*: : _tunnelctl_live ${live}`)]
   if (commands.length > 0) return [quoted('1: :->command'), quoted('*:: :->rest')]
   return choices.length > 0 ? [quoted(`1: :(${choices.join(' ')})`)] : []
 }
@@ -57,6 +64,8 @@ function valueSpec(value: Value): string {
       return ':file:_files'
     case 'choice':
       return `: :(${value.choices.join(' ')})`
+    case 'live':
+      return `: : _tunnelctl_live ${value.live}`
     case 'text':
       return `:${value.label.replace(/:/g, '\\:')}: `
   }

@@ -1,0 +1,199 @@
+/** What completion knows of the gateway: in shells, from a cache, and silent about everything that goes wrong. */
+import assert from 'node:assert/strict'
+import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { after, test } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import { Process } from '../support/processes.ts'
+import { findProgram, realTest } from '../support/servers.ts'
+import { Site } from '../support/tunnel.ts'
+
+const scope = { after }
+const site = await Site.create(scope)
+const gateway = await site.gateway()
+await site.agent(gateway, [
+  ...[
+    '--service',
+    'pg/db:5432=127.0.0.1:1',
+    '--service',
+    'pg/db:9187=127.0.0.1:1',
+    '--service',
+    'web/prod:http=127.0.0.1:1',
+  ],
+])
+const token = await site.token({ role: 'connect' })
+
+const root = fileURLToPath(new URL('../..', import.meta.url))
+const bin = join(site.folder, 'bin')
+mkdirSync(bin)
+writeFileSync(join(bin, 'tunnelctl'), `#!/bin/sh\nexec "${process.execPath}" "${root}bin/tunnelctl.js" "$@"\n`, {
+  mode: 0o755,
+})
+
+let caches = 0
+/** With a cache of its own. */
+function user(changes: Record<string, string> = {}): Record<string, string> {
+  return {
+    PATH: `${bin}:${process.env.PATH}`,
+    XDG_CACHE_HOME: join(site.folder, `cache-${++caches}`),
+    TUNNELCTL_CONFIG: join(site.folder, 'config.yaml'),
+    TUNNELCTL_GATEWAY: gateway.url,
+    TUNNELCTL_TOKEN_FILE: token,
+    ...changes,
+  }
+}
+
+async function asked(env: Record<string, string>, ...args: string[]): Promise<string[]> {
+  const running = site.run('__complete', ['__complete', ...args], { env })
+  assert.equal((await running.finished()).code, 0)
+  assert.equal(running.stderr, '')
+  return running.stdout.split('\n').filter(line => line !== '')
+}
+
+const cacheOf = (env: Record<string, string>): string => {
+  const folder = join(String(env.XDG_CACHE_HOME), 'tunnelctl')
+  return join(folder, readdirSync(folder).find(name => name.endsWith('.json')) ?? '')
+}
+
+const age = (file: string, ms: number): void => {
+  const cached = JSON.parse(readFileSync(file, 'utf8')) as { at: number }
+  writeFileSync(file, JSON.stringify({ ...cached, at: cached.at - ms }))
+}
+
+test('targets, agents and namespaces are those of the gateway, narrowed by what the line says already', async () => {
+  const env = user()
+  assert.deepEqual(await asked(env, 'targets', ''), ['pg/db:5432', 'pg/db:9187', 'web/prod:http'])
+  assert.deepEqual(await asked(env, 'targets', 'pg/db:9'), ['pg/db:9187'])
+  assert.deepEqual(await asked(env, 'targets', '5433:w'), ['5433:web/prod:http'])
+  assert.deepEqual(await asked(env, 'targets', '[::1]:5433:w'), ['[::1]:5433:web/prod:http'])
+  assert.deepEqual(await asked(env, 'targets', 'unix:/tmp/x:w'), ['unix:/tmp/x:web/prod:http'])
+  assert.deepEqual(await asked(env, 'targets', '', 'connect', '-n', 'prod'), ['web/prod:http'])
+  assert.deepEqual(await asked(env, 'targets', '', 'connect', '--agent', '=', 'other'), [])
+  assert.deepEqual(await asked(env, 'agents', ''), ['home'])
+  assert.deepEqual(await asked(env, 'namespaces', 'd'), ['db'])
+  assert.deepEqual(await asked(env, 'nonsense', ''), [])
+  assert.equal(statSync(cacheOf(env)).mode & 0o777, 0o600)
+  assert.ok(!readFileSync(cacheOf(env), 'utf8').includes(readFileSync(token, 'utf8').trim()))
+})
+
+test('the line decides who is asked, before the environment', async () => {
+  const env = user({ TUNNELCTL_GATEWAY: 'ws://127.0.0.1:9' })
+  assert.deepEqual(await asked(env, 'agents', ''), [])
+  assert.deepEqual(await asked(env, 'agents', '', 'connect', `--gateway=${gateway.url}`), ['home'])
+})
+
+test('what is known is offered at once, and asked for again when it is old', async () => {
+  const env = user()
+  await asked(env, 'targets', '')
+  const file = cacheOf(env)
+  const other = await site.agent(
+    gateway,
+    ['--service', 'late/prod:1=127.0.0.1:1'],
+    await site.token({ role: 'agent', agents: ['office'], subject: 'o' }),
+  )
+  const wide = await site.token({ role: 'connect', agents: ['*'] })
+  writeFileSync(token, readFileSync(wide))
+  // Young enough: nobody is asked.
+  assert.equal((await asked(env, 'targets', 'late')).length, 0)
+  age(file, 31_000)
+  assert.equal((await asked(env, 'targets', 'pg')).length, 2)
+  while ((await asked(env, 'targets', 'late')).length === 0);
+  await other.process.kill()
+})
+
+test('without a gateway, a token or a folder to write to, nothing is offered and nothing is said', async () => {
+  for (const changes of [
+    { TUNNELCTL_GATEWAY: 'ws://127.0.0.1:9' },
+    { TUNNELCTL_GATEWAY: 'nonsense' },
+    { TUNNELCTL_TOKEN_FILE: '/nowhere' },
+    { XDG_CACHE_HOME: '/proc/none' },
+  ]) {
+    assert.deepEqual(await asked(user(changes), 'targets', ''), [])
+  }
+  const damaged = user()
+  await asked(damaged, 'targets', '')
+  writeFileSync(cacheOf(damaged), '{"at":"x"')
+  assert.equal((await asked(damaged, 'targets', 'pg')).length, 2)
+})
+
+test('a gateway that is gone leaves what was known', async () => {
+  const env = user()
+  await asked(env, 'targets', '')
+  const dead = await site.gateway()
+  await dead.process.kill()
+  age(cacheOf(env), 40_000)
+  const lost = { ...env, TUNNELCTL_GATEWAY: dead.url }
+  assert.deepEqual(await asked(lost, 'targets', ''), [])
+  assert.equal((await asked(env, 'targets', 'pg')).length, 2)
+})
+
+test('contexts are those of the configuration', async () => {
+  const env = user()
+  writeFileSync(String(env.TUNNELCTL_CONFIG), 'contexts:\n  prod: {}\n  play: {}\n  staging: {}\n')
+  assert.deepEqual(await asked(env, 'contexts', 'p'), ['prod', 'play'])
+  writeFileSync(String(env.TUNNELCTL_CONFIG), '- broken')
+  assert.deepEqual(await asked(env, 'contexts', ''), [])
+  writeFileSync(String(env.TUNNELCTL_CONFIG), '')
+})
+
+/** What bash puts behind the cursor, which splits words at colons. */
+async function bash(line: string, env: Record<string, string>): Promise<string[]> {
+  const script = `
+    set -u
+    source "$1"
+    COMP_LINE=$2 COMP_POINT=\${#2}
+    COMP_WORDS=("\${@:3}"); COMP_CWORD=$(($# - 3))
+    _tunnelctl
+    printf '%s\\n' "\${COMPREPLY[@]}"
+  `
+  const words = line.split(/\s+|(?<=:)|(?=:)/)
+  const args = ['--norc', '-c', script, 'bash', `${root}completions/tunnelctl.bash`, line, ...words]
+  const running = new Process('bash', findProgram('bash') ?? '', args, { env })
+  await running.finished()
+  assert.equal(running.stderr, '')
+  return running.stdout.split('\n').filter(word => word !== '')
+}
+
+test('bash completes behind the colon', async () => {
+  const env = user()
+  assert.deepEqual(await bash('tunnelctl connect pg/db:', env), ['5432', '9187'])
+  assert.deepEqual(await bash('tunnelctl connect pg/db:54', env), ['5432'])
+  assert.deepEqual(await bash('tunnelctl connect web', env), ['web/prod:http'])
+  assert.deepEqual(await bash('tunnelctl connect web/prod:http 5433:pg', env), ['pg/db:5432', 'pg/db:9187'])
+  assert.deepEqual(await bash('tunnelctl connect --agent ho', env), ['home'])
+  assert.deepEqual(await bash('tunnelctl services -n pr', env), ['prod'])
+})
+
+realTest('fish completes targets', { programs: ['fish'], packages: 'fish' }, async () => {
+  const script = `source ${root}completions/tunnelctl.fish; complete -C 'tunnelctl connect pg/db:'`
+  const running = new Process('fish', 'fish', ['--no-config', '-c', script], { env: user() })
+  await running.finished()
+  assert.deepEqual(
+    running.stdout.split('\n').filter(word => word !== ''),
+    ['pg/db:5432', 'pg/db:9187'],
+  )
+})
+
+realTest('zsh completes targets, at a terminal', { programs: ['zsh', 'tmux'], packages: 'zsh tmux' }, async () => {
+  const socket = join(site.folder, 'tmux')
+  const env = user()
+  const tmux = async (...args: string[]) => {
+    const running = new Process('tmux', 'tmux', ['-S', socket, ...args], { env })
+    await running.finished()
+    return running.stdout
+  }
+  await tmux('new-session', '-d', '-x', '80', '-y', '10', 'zsh -f')
+  after(async () => void (await tmux('kill-server')))
+  const setup = `PS1='> '; autoload -Uz compinit; compinit -u -D; source ${root}completions/_tunnelctl; clear`
+  await tmux('send-keys', setup, 'Enter')
+  const shows = async (what: RegExp) => {
+    for (let look = 0; look < 500; look++) {
+      if (what.test(await tmux('capture-pane', '-p'))) return
+      await new Promise(resolve => setTimeout(resolve, 20))
+    }
+    assert.fail(`${what} is not on the screen:\n${await tmux('capture-pane', '-p')}`)
+  }
+  await shows(/^> *$/m)
+  await tmux('send-keys', 'tunnelctl connect web', 'Tab')
+  await shows(/tunnelctl connect web\/prod:http/)
+})
