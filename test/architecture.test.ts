@@ -102,6 +102,7 @@ test('each library stays in its place', () => {
     chalk: /^cli\//,
     ora: /^cli\//,
     '@inquirer/password': /^cli\/prompt\.ts/,
+    '@inquirer/search': /^cli\/prompt\.ts/,
     yaml: /^cli\/config\//,
     pino: /^observe\//,
     'prom-client': /^observe\//,

@@ -2,17 +2,16 @@
 import { randomBytes } from 'node:crypto'
 import { Command, Option } from 'commander'
 import { systemClock } from '../../clock.ts'
-import { Connect, type LocalForward } from '../../connect/connect.ts'
+import { Connect } from '../../connect/connect.ts'
 import type { ProxyAt } from '../../connect/proxy.ts'
 import { asTunnelError, TunnelError } from '../../errors.ts'
 import { isAgentName } from '../../net/claims.ts'
 import { parseHostPort } from '../../net/listen.ts'
 import { quote } from '../../net/quote.ts'
 import { type Forward, parseForward } from '../../net/target.ts'
+import { announce, type Forwarding, runBeside } from '../beside.ts'
 import { collectAtOnce } from '../collector.ts'
 import { applyContext, contextOption } from '../config/apply.ts'
-import { environmentOf, fillIn, localFrom, runCommand } from '../exec.ts'
-import { ExitWith } from '../exit.ts'
 import type { Io } from '../io.ts'
 import {
   type GatewayFlags,
@@ -25,8 +24,8 @@ import {
 } from '../options.ts'
 import { type ConnectOutput, createOutput } from '../output/sink.ts'
 import { formatCount } from '../output/units.ts'
-import { writeReadyFile } from '../ready-file.ts'
-import { endWithNpx, shutdownOnSignals } from '../signals.ts'
+import type { Pick } from '../recent.ts'
+import { shutdownOnSignals } from '../signals.ts'
 import { unblockedStdout } from '../standard-output.ts'
 import { software } from '../version.ts'
 
@@ -45,13 +44,6 @@ interface Flags extends GatewayFlags {
   readonly socks5?: string
 }
 
-/** What is to be open, and who is told. */
-interface Forwarding {
-  readonly forwards: readonly (Forward | ProxyAt)[]
-  readonly output: ConnectOutput
-  readonly readyFile: string | undefined
-}
-
 const examples = `
 Targets:
   db/prod:5432               port 5432 of service db in namespace prod, at the
@@ -66,6 +58,7 @@ Examples:
   tunnelctl connect --gateway wss://gateway.example.com --token-file me.token db/prod:5432
 
 With TUNNELCTL_GATEWAY and TUNNELCTL_TOKEN_FILE set:
+  tunnelctl connect                        asks which service, at a terminal
   tunnelctl connect db/prod:5432 6380:cache/prod:6379
   ssh -o ProxyCommand='tunnelctl connect --stdio ssh/prod:22' me@prod
   tunnelctl connect db/prod:5432 -- psql -h {host} -p {port} -U me
@@ -126,6 +119,10 @@ async function run(
   beside: readonly string[] | undefined,
   io: Io,
 ): Promise<void> {
+  if (targets.length === 0 && flags.socks5 === undefined && mayAsk(flags, io)) {
+    const { agent, target } = await pick(flags, io)
+    return await run([target], { ...flags, agent }, beside, io)
+  }
   collectAtOnce()
   const targetsOf = targets.map(target => withAddress(parseForward(target, flags.namespace), flags.address))
   const [only] = targetsOf
@@ -194,48 +191,19 @@ async function run(
   else await runForwards(connect, { forwards, output, readyFile }, json)
 }
 
-/** The command hears the signals, and decides what they mean. Its end is the end of the forwards, and theirs is its own. */
-async function runBeside(connect: Connect, how: Forwarding, command: readonly string[], io: Io): Promise<void> {
-  const { forwards, output, readyFile } = how
-  // Before anything is opened: a wrong placeholder is told at once.
-  fillIn(
-    command,
-    forwards.map(each => ({ host: '-', port: 'path' in each ? '' : '-' })),
-  )
-  const shutdown = shutdownOnSignals()
-  const [ended, lost] = [new AbortController(), new AbortController()]
-  const stopPolling = endWithNpx(() => lost.abort())
-  let running: Promise<number> | undefined
-  let removeReadyFile = async () => {}
-  try {
-    await connect.forward(forwards, AbortSignal.any([shutdown.signal, ended.signal]), async all => {
-      removeReadyFile = await announce(readyFile, all)
-      shutdown.release()
-      const locals = all.map(({ locals: [local = ''] }) => localFrom(local))
-      running = runCommand(fillIn(command, locals), { ...io.env, ...environmentOf(locals) }, { stop: lost.signal })
-      await running
-      ended.abort()
-    })
-    if (running === undefined) throw new TunnelError('INTERRUPTED', 'interrupted')
-    throw new ExitWith(await running)
-  } finally {
-    lost.abort()
-    await running?.catch(() => {})
-    await removeReadyFile()
-    output.close()
-    stopPolling()
-    shutdown.release()
-  }
-}
+/** A script is told what is wrong, and not asked. */
+const mayAsk = ({ output, stdio }: Flags, { stdin, stderr, env }: Io): boolean =>
+  stdin.isTTY === true && stderr.isTTY === true && !env.CI && output === 'text' && !stdio
 
-/** @returns removes what it has written */
-const announce = async (file: string | undefined, all: readonly LocalForward[]): Promise<() => Promise<void>> =>
-  file === undefined
-    ? async () => {}
-    : await writeReadyFile(
-        file,
-        all.flatMap(({ locals, target }) => locals.map(local => ({ local, target }))),
-      )
+async function pick({ agent, namespace, ...flags }: Flags, io: Io): Promise<Pick> {
+  const [{ askDirectory }, { pickTarget }] = await Promise.all([import('../directory.ts'), import('../picker.ts')])
+  const agents = (await askDirectory(flags, io)).filter(({ name }) => agent === undefined || name === agent)
+  const narrowed = agents.map(({ name, services }) => ({
+    name,
+    services: services.filter(each => namespace === undefined || each.namespace === namespace),
+  }))
+  return await pickTarget(narrowed, io)
+}
 
 async function runForwards(
   connect: Connect,

@@ -9,12 +9,13 @@
  *         token-file: tokens/prod.token
  */
 import { randomBytes } from 'node:crypto'
-import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { Document, isMap, parseDocument } from 'yaml'
 import { TunnelError } from '../../errors.ts'
 import { quote } from '../../net/quote.ts'
 import { explainFileError } from '../../net/smallfile.ts'
+import { makeOwnFolder } from '../own-folder.ts'
 import { type Context, contextKeys } from './context.ts'
 import { besideConfig } from './paths.ts'
 
@@ -145,7 +146,7 @@ export class Config {
 export async function writePrivately(file: string, text: string): Promise<void> {
   const draft = `${file}.${randomBytes(6).toString('hex')}`
   try {
-    await mkdir(dirname(file), { recursive: true, mode: 0o700 })
+    makeOwnFolder(dirname(file))
     await writeFile(draft, text, { mode: 0o600 })
     await rename(draft, file)
   } catch (cause) {

@@ -1,8 +1,9 @@
 /** What completion remembers of the gateway's directory, for each way of asking for it. Read at every TAB: it loads nothing. */
-import { mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs'
+import { readFileSync, renameSync, statSync, writeFileSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { dirname, isAbsolute, join } from 'node:path'
 import { configFile } from '../config/paths.ts'
+import { makeOwnFolder } from '../own-folder.ts'
 
 export interface CachedTarget {
   readonly agent: string
@@ -41,7 +42,7 @@ export function readCache(file: string): Cached | undefined {
 
 /** For this user alone, and never half of it. */
 export function writeCache(file: string, cached: Cached): void {
-  mkdirSync(dirname(file), { recursive: true, mode: 0o700 })
+  makeOwnFolder(dirname(file))
   const draft = `${file}.${process.pid}`
   writeFileSync(draft, JSON.stringify(cached), { mode: 0o600 })
   renameSync(draft, file)

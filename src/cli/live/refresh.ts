@@ -1,10 +1,11 @@
 /** Asks the gateway for its directory in a process of its own, which outlives the TAB that started it. */
 import { spawn } from 'node:child_process'
-import { closeSync, mkdirSync, openSync, rmSync } from 'node:fs'
+import { closeSync, openSync, rmSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { Writable } from 'node:stream'
 import { formatTarget } from '../../net/target.ts'
 import type { Io } from '../io.ts'
+import { makeOwnFolder } from '../own-folder.ts'
 import { type CachedTarget, modifiedAt, readCache, writeCache } from './cache.ts'
 
 /** One at a time; one that is older than this was killed. */
@@ -28,7 +29,7 @@ export function startRefresh(file: string, env: NodeJS.ProcessEnv): void {
 export async function refresh(file: string, io: Io): Promise<number> {
   const lock = `${file}.lock`
   try {
-    mkdirSync(dirname(file), { recursive: true, mode: 0o700 })
+    makeOwnFolder(dirname(file))
     if (Date.now() - modifiedAt(lock) > LOCK_MS) rmSync(lock, { force: true })
     closeSync(openSync(lock, 'wx', 0o600))
   } catch {
