@@ -84,6 +84,7 @@ complete -c tunnelctl -n '__tunnelctl_at connect' -s o -l output -x -a 'text jso
 complete -c tunnelctl -n '__tunnelctl_at connect' -l stats-interval -x -d 'how often json has a stats event; 0: never'
 complete -c tunnelctl -n '__tunnelctl_at connect' -l ping-interval -x -d 'how often to ping; default: 5s while it is shown, else 20s'
 complete -c tunnelctl -n '__tunnelctl_at connect' -l hold-timeout -x -d 'how long new connections wait while the tunnel is away'
+complete -c tunnelctl -n '__tunnelctl_at connect' -l udp-idle-timeout -x -d 'when a sender of UDP that is silent is forgotten'
 complete -c tunnelctl -n '__tunnelctl_at connect' -l redial-every -x -d 'replace the carrier this often, before a load balancer ends it; default: never'
 complete -c tunnelctl -n '__tunnelctl_at connect' -l ready-file -r -F -d 'write the local addresses here once all are open; it is removed at the end'
 complete -c tunnelctl -n '__tunnelctl_at connect' -s q -l quiet -d 'print failures only'

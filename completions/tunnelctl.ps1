@@ -39,6 +39,7 @@ Register-ArgumentCompleter -Native -CommandName tunnelctl -ScriptBlock {
             @('--stats-interval', 'how often json has a stats event; 0: never'),
             @('--ping-interval', 'how often to ping; default: 5s while it is shown, else 20s'),
             @('--hold-timeout', 'how long new connections wait while the tunnel is away'),
+            @('--udp-idle-timeout', 'when a sender of UDP that is silent is forgotten'),
             @('--redial-every', 'replace the carrier this often, before a load balancer ends it; default: never'),
             @('--ready-file', 'write the local addresses here once all are open; it is removed at the end'),
             @('-q', 'print failures only'),

@@ -26,7 +26,7 @@ export interface AgentOptions
   /** Tells this process from others of the same name: random. */
   readonly instance: string
   readonly software: string
-  readonly dialer: Pick<Dialer, 'dial'>
+  readonly dialer: Pick<Dialer, 'dial' | 'dialUdp'>
   /** What is published to those who may see it. Absent: nothing. */
   readonly services?: () => Iterable<PublishedService>
   readonly log: Log

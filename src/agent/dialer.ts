@@ -3,6 +3,7 @@
  * attempt starts when the last one failed, or after 250 ms of silence while the older ones go on. Node's own
  * `autoSelectFamily` gives an attempt up after that time instead, and so never reaches a service that is merely slow.
  */
+import type { Socket as UdpSocket } from 'node:dgram'
 import { setMaxListeners } from 'node:events'
 import net from 'node:net'
 import { type Clock, systemClock } from '../clock.ts'
@@ -11,6 +12,7 @@ import { formatTarget, type Target } from '../net/target.ts'
 import type { Catalogue } from './catalogue.ts'
 import type { Policy } from './policy.ts'
 import type { Address, Resolved, Resolver } from './resolver.ts'
+import { connectUdp } from './udp.ts'
 
 export interface DialerOptions {
   readonly catalogue: Catalogue
@@ -56,8 +58,28 @@ export class Dialer {
    *   out of file descriptors, GONE when `signal` aborts first; no socket is left open then
    */
   async dial(target: Target, signal: AbortSignal): Promise<Dialled> {
+    return await this.#within(target, signal, async stop => {
+      const { addresses, port } = await this.#resolve(target, stop)
+      return { socket: await this.#race(target, addresses, port, stop), port }
+    })
+  }
+
+  /**
+   * A UDP socket that is connected to the service's first address: nobody answers yet that could be raced.
+   * @throws TunnelError as `dial`
+   */
+  async dialUdp(target: Target, signal: AbortSignal): Promise<{ readonly socket: UdpSocket; readonly port: number }> {
+    return await this.#within(target, signal, async stop => {
+      const { addresses, port } = await this.#resolve(target, stop)
+      const [address] = addresses
+      if (address === undefined) throw unreached(target, [])
+      return { socket: await connectUdp(address, port), port }
+    })
+  }
+
+  /** Within the time for a dial, and while `signal` does not abort. */
+  async #within<T>(target: Target, signal: AbortSignal, dial: (stop: AbortSignal) => Promise<T>): Promise<T> {
     this.#policy.check(target)
-    if (target.protocol === 'udp') throw new TunnelError('BAD_TARGET', 'udp is not available yet')
     const stop = new AbortController()
     const giveUp = () => stop.abort(gone(target))
     const cancelDeadline = this.#clock.after(this.#timeoutMs, () => stop.abort())
@@ -66,8 +88,7 @@ export class Dialer {
     signal.addEventListener('abort', giveUp, { once: true })
     try {
       if (signal.aborted) throw gone(target)
-      const { addresses, port } = await this.#resolve(target, stop.signal)
-      return { socket: await this.#race(target, addresses, port, stop.signal), port }
+      return await dial(stop.signal)
     } finally {
       cancelDeadline()
       signal.removeEventListener('abort', giveUp)

@@ -3,10 +3,11 @@ import { setMaxListeners } from 'node:events'
 import { asTunnelError, TunnelError } from '../errors.ts'
 import type { Stream } from '../mux/stream.ts'
 import { splice } from '../net/splice.ts'
-import { formatTarget, targetFromJson } from '../net/target.ts'
+import { formatTarget, type Target, targetFromJson } from '../net/target.ts'
 import type { Log } from '../observe/log.ts'
 import { type Open, Verdict } from '../wire/frame.ts'
 import type { Dialer } from './dialer.ts'
+import { joinUdp } from './udp.ts'
 
 /** One for all: making an error, with its stack, for every stream that ends would cost more than the stream. */
 const GONE = new TunnelError('GONE', 'the stream was closed before the service answered')
@@ -20,11 +21,11 @@ export class ServedStreams {
   /** Of streams that have ended. */
   bytesToServices = 0
   bytesFromServices = 0
-  readonly #dialer: Pick<Dialer, 'dial'>
+  readonly #dialer: Pick<Dialer, 'dial' | 'dialUdp'>
   readonly #log: Log
   #draining = false
 
-  constructor(dialer: Pick<Dialer, 'dial'>, log: Log) {
+  constructor(dialer: Pick<Dialer, 'dial' | 'dialUdp'>, log: Log) {
     this.#dialer = dialer
     this.#log = log
   }
@@ -47,11 +48,10 @@ export class ServedStreams {
       described = formatTarget(target)
       if (this.#draining) throw new TunnelError('DRAINING', 'the agent is shutting down')
       if (open.verdict !== Verdict.ALLOWED) throw new TunnelError('DENIED', `the token does not allow ${described}`)
-      const { socket, port } = await this.#dialer.dial(target, gone.signal)
+      const join = await this.#dial(target, gone.signal)
       stream.off('close', leave)
       this.opened++
-      stream.accept(port)
-      await splice(socket, stream, 'the service')
+      await join(stream)
       this.bytesToServices += stream.bytesReceived
       this.bytesFromServices += stream.bytesSent
     } catch (thrown) {
@@ -61,6 +61,22 @@ export class ServedStreams {
       stream.reset(error)
     } finally {
       this.open--
+    }
+  }
+
+  /** What joins the stream to the service that was reached. */
+  async #dial(target: Target, signal: AbortSignal): Promise<(stream: Stream) => Promise<void>> {
+    if (target.protocol === 'udp') {
+      const { socket, port } = await this.#dialer.dialUdp(target, signal)
+      return async stream => {
+        stream.accept(port)
+        await joinUdp(socket, stream)
+      }
+    }
+    const { socket, port } = await this.#dialer.dial(target, signal)
+    return async stream => {
+      stream.accept(port)
+      await splice(socket, stream, 'the service')
     }
   }
 }

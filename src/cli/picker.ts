@@ -6,7 +6,7 @@ import type { Io } from './io.ts'
 import { searchFor } from './prompt.ts'
 import { type Pick, recentPicks, rememberPick } from './recent.ts'
 
-/** What is offered; UDP is not, for there is no forward for it yet. */
+/** What is offered. */
 export interface Offer extends Pick {
   readonly portName: string | undefined
   readonly recent: boolean
@@ -35,18 +35,16 @@ export async function pickTarget(agents: readonly ListedAgent[], io: Io): Promis
   return { agent, target }
 }
 
-/** Every port of every service; those that were picked before come first, the newest of them at the top. */
+/** Every port of every service, TCP or UDP; those that were picked before come first, the newest of them at the top. */
 export function offersOf(agents: readonly ListedAgent[], recent: readonly Pick[]): Offer[] {
   const rank = new Map(recent.map(({ agent, target }, index) => [`${agent} ${target}`, index]))
   const rankOf = ({ agent, target }: Pick) => rank.get(`${agent} ${target}`) ?? recent.length
   const all = agents.flatMap(({ name, services }) =>
     services.flatMap(({ service, namespace, ports }) =>
-      ports
-        .filter(({ protocol }) => protocol === 'tcp')
-        .map(({ port, protocol, name: portName }) => {
-          const pick = { agent: name, target: formatTarget({ service, namespace, port, protocol }) }
-          return { ...pick, portName, recent: rankOf(pick) < recent.length }
-        }),
+      ports.map(({ port, protocol, name: portName }) => {
+        const pick = { agent: name, target: formatTarget({ service, namespace, port, protocol }) }
+        return { ...pick, portName, recent: rankOf(pick) < recent.length }
+      }),
     ),
   )
   return all.sort((a, b) => rankOf(a) - rankOf(b))

@@ -5,7 +5,8 @@ import { asTunnelError, TunnelError } from '../errors.ts'
 import type { Stream } from '../mux/stream.ts'
 import { abort, splice } from '../net/splice.ts'
 import { formatTarget, type Target } from '../net/target.ts'
-import type { ConnectSink, ForwardSnapshot } from './events.ts'
+import { Account, type Figures } from './account.ts'
+import type { ConnectSink } from './events.ts'
 import type { Uplink } from './uplink.ts'
 
 export interface CarriedOptions {
@@ -22,32 +23,19 @@ export interface Answers {
   failed(error: TunnelError): void
 }
 
-export type CarriedFigures = Omit<ForwardSnapshot, 'local' | 'target'>
-
 export class Carried {
   readonly #options: CarriedOptions
-  readonly #streams = new Set<Stream>()
+  readonly #account: Account
   /** Accepted while nothing served. */
   readonly #held = new Set<Socket>()
-  #streamsTotal = 0
-  /** Of streams that have ended. */
-  #bytesUp = 0
-  #bytesDown = 0
-  /** What is cut from now on is cut by this end itself, and no news. */
-  #closing = false
 
   constructor(options: CarriedOptions) {
     this.#options = options
+    this.#account = new Account(options.sink, options.clock)
   }
 
-  get figures(): CarriedFigures {
-    let bytesUp = this.#bytesUp
-    let bytesDown = this.#bytesDown
-    for (const stream of this.#streams) {
-      bytesUp += stream.bytesSent
-      bytesDown += stream.bytesReceived
-    }
-    return { streamsOpen: this.#streams.size, streamsTotal: this.#streamsTotal, bytesUp, bytesDown }
+  get figures(): Figures {
+    return this.#account.figures
   }
 
   /**
@@ -83,9 +71,8 @@ export class Carried {
   }
 
   close(): void {
-    this.#closing = true
     for (const socket of this.#held) abort(socket)
-    for (const stream of [...this.#streams]) stream.reset(new TunnelError('SESSION_CLOSED', 'connect has ended'))
+    this.#account.close()
   }
 
   #refuse(socket: Socket, target: Target, error: TunnelError, answers: Answers | undefined): void {
@@ -96,58 +83,29 @@ export class Carried {
   }
 
   #open(socket: Socket, target: Target, answers: Answers | undefined): void {
-    const { uplink, sink, clock } = this.#options
     let stream: Stream
     try {
-      stream = uplink.open(target)
+      stream = this.#options.uplink.open(target)
     } catch (thrown) {
       return this.#refuse(socket, target, asTunnelError(thrown), answers)
     }
-    const since = clock.now()
-    const named = formatTarget(target)
-    this.#streams.add(stream)
-    this.#streamsTotal++
+    this.#account.track(stream, formatTarget(target))
     const join = () => void splice(socket, stream, 'the local client')
+    if (answers === undefined) return join()
     stream.once('opened', () => {
-      sink.event({ event: 'open', stream: stream.id, target: named })
-      if (answers === undefined || socket.destroyed) return
+      if (socket.destroyed) return
       answers.opened()
       join()
       socket.resume()
     })
-    let failure: TunnelError | undefined
+    let failure = new TunnelError('GONE', 'the tunnel has ended')
     stream.once('error', error => {
       failure = asTunnelError(error)
     })
     stream.once('close', () => {
-      this.#streams.delete(stream)
-      this.#bytesUp += stream.bytesSent
-      this.#bytesDown += stream.bytesReceived
-      if (answers !== undefined && !stream.opened)
-        answers.failed(failure ?? new TunnelError('GONE', 'the tunnel has ended'))
-      this.#ended(stream, named, failure, clock.now() - since)
+      if (!stream.opened) answers.failed(failure)
     })
-    if (answers === undefined) join()
     // Who leaves before the answer leaves no stream behind.
-    else socket.once('close', () => stream.opened || stream.destroy())
-  }
-
-  /** A local client that goes away is no error of the forward's; what the other end says is. */
-  #ended(stream: Stream, target: string, failure: TunnelError | undefined, ms: number): void {
-    const { sink } = this.#options
-    const { id, bytesSent, bytesReceived } = stream
-    if (failure !== undefined && failure.code !== 'PEER_RESET' && !this.#closing) {
-      const { code, message, hint } = failure
-      sink.event({ event: 'error', code, message, hint, stream: id, target })
-    }
-    sink.event({
-      event: 'close',
-      stream: id,
-      target,
-      bytesUp: bytesSent,
-      bytesDown: bytesReceived,
-      ms: Math.round(ms),
-      code: failure?.code ?? 'OK',
-    })
+    socket.once('close', () => stream.opened || stream.destroy())
   }
 }

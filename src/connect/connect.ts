@@ -7,12 +7,15 @@ import type { ConnectSink, ConnectSnapshot, ForwardSnapshot } from './events.ts'
 import { type ProxyAt, ProxyForward } from './proxy.ts'
 import { runStdio } from './stdio.ts'
 import { TcpForward } from './tcp.ts'
+import { UdpForward } from './udp.ts'
 import { Uplink, type UplinkOptions } from './uplink.ts'
 
 export interface ConnectOptions extends Omit<UplinkOptions, 'events'> {
   /** As shown to the user. */
   readonly gateway: string
   readonly sink: ConnectSink
+  /** Default 60 s. */
+  readonly udpIdleMs?: number
   /** Emits `stats` this often. Absent: never. */
   readonly statsIntervalMs?: number
 }
@@ -30,6 +33,7 @@ export interface LocalForward {
 
 /** `connected` tells the round-trip time, but does not wait for it longer than this. */
 const FIRST_PING_MS = 2_000
+const UDP_IDLE_MS = 60_000
 
 export class Connect {
   readonly #options: ConnectOptions
@@ -68,8 +72,12 @@ export class Connect {
     const { clock, sink } = this.#options
     await this.#whileConnected(signal, async ended => {
       const common = { uplink: this.#uplink, sink, clock }
+      const forwardFor = (forward: Forward): LocalForward =>
+        forward.target.protocol === 'udp'
+          ? new UdpForward({ ...common, forward, idleMs: this.#options.udpIdleMs ?? UDP_IDLE_MS })
+          : new TcpForward({ ...common, forward })
       const all: readonly LocalForward[] = forwards.map(each =>
-        'proxy' in each ? new ProxyForward({ ...common, at: each }) : new TcpForward({ ...common, forward: each }),
+        'proxy' in each ? new ProxyForward({ ...common, at: each }) : forwardFor(each),
       )
       try {
         for (const forward of all) {

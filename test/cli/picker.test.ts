@@ -20,30 +20,35 @@ const agents = [
 
 const targets = (offers: readonly { target: string }[]): string[] => offers.map(({ target }) => target)
 
-test('every TCP port of every service is offered, what was picked before first, the newest at the top', () => {
-  assert.deepEqual(targets(offersOf(agents, [])), ['db/prod:5432', 'db/prod:9187', 'wiki/intranet:http'])
+test('every port of every service is offered, what was picked before first, the newest at the top', () => {
+  assert.deepEqual(targets(offersOf(agents, [])), [
+    'db/prod:5432',
+    'db/prod:9187',
+    'dns/prod:53/udp',
+    'wiki/intranet:http',
+  ])
   const recent = [
     { agent: 'office', target: 'wiki/intranet:http' },
     { agent: 'gone', target: 'db/prod:5432' },
     { agent: 'home', target: 'db/prod:9187' },
   ]
   const offers = offersOf(agents, recent)
-  assert.deepEqual(targets(offers), ['wiki/intranet:http', 'db/prod:9187', 'db/prod:5432'])
+  assert.deepEqual(targets(offers), ['wiki/intranet:http', 'db/prod:9187', 'db/prod:5432', 'dns/prod:53/udp'])
   assert.deepEqual(
     offers.map(each => each.recent),
-    [true, true, false],
+    [true, true, false, false],
   )
 })
 
 test('each word that is typed narrows the list: service, namespace, port, its name, agent, in any order', () => {
   const offers = offersOf(agents, [])
   for (const [term, found] of [
-    [undefined, 3],
-    ['', 3],
-    ['prod', 2],
+    [undefined, 4],
+    ['', 4],
+    ['prod', 3],
     ['postgres', 1],
     ['9187 db', 1],
-    ['HOME', 2],
+    ['HOME', 3],
     ['wiki office', 1],
     ['wiki home', 0],
   ] as const) {

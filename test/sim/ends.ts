@@ -133,6 +133,7 @@ export class SimAgent extends End {
       },
       dialer: {
         dial: async ({ service }: Target, signal: AbortSignal) => ({ socket: await dial(service, signal), port: 80 }),
+        dialUdp: () => Promise.reject(new TunnelError('BAD_TARGET', 'there is no UDP in this world')),
       },
       log: nullLog,
       detached: { ttlMs: options.detachedTtlMs, budgetBytes: Number.POSITIVE_INFINITY },

@@ -38,6 +38,7 @@ interface Flags extends GatewayFlags {
   readonly statsInterval: string
   readonly pingInterval?: string
   readonly holdTimeout: string
+  readonly udpIdleTimeout: string
   readonly redialEvery?: string
   readonly quiet?: boolean
   readonly readyFile?: string
@@ -104,6 +105,9 @@ export function connectCommand(io: Io, beside?: readonly string[]): Command {
     .addOption(
       option('--hold-timeout <duration>', 'how long new connections wait while the tunnel is away').default('30s'),
     )
+    .addOption(
+      option('--udp-idle-timeout <duration>', 'when a sender of UDP that is silent is forgotten').default('60s'),
+    )
     .addOption(redialOption())
     .addOption(
       option('--ready-file <file>', 'write the local addresses here once all are open; it is removed at the end'),
@@ -137,11 +141,9 @@ async function run(
       hint: 'use a-z, 0-9 and -, at most 63 characters',
     })
   }
-  if (
-    flags.stdio &&
-    (forwards.length !== 1 || only === undefined || only.port !== undefined || only.path !== undefined)
-  ) {
-    throw new TunnelError('USAGE', '--stdio takes one target, and nothing local')
+  const plain = only?.port === undefined && only?.path === undefined && only?.target.protocol === 'tcp'
+  if (flags.stdio && (forwards.length !== 1 || !plain)) {
+    throw new TunnelError('USAGE', '--stdio takes one target of TCP, and nothing local')
   }
   if (flags.stdio && flags.tokenFile === '-') {
     throw new TunnelError('USAGE', 'stdin cannot carry both the token and the data of --stdio', {
@@ -159,6 +161,7 @@ async function run(
   const defaultPing = json || io.stderr.isTTY ? WATCHED_PING : UNWATCHED_PING
   const pingIntervalMs = timerFlag('--ping-interval', flags.pingInterval ?? defaultPing, LEAST_PING_MS)
   const holdMs = timerFlag('--hold-timeout', flags.holdTimeout, 0)
+  const udpIdleMs = timerFlag('--udp-idle-timeout', flags.udpIdleTimeout, 1_000)
   const redial = redialFrom(flags)
   const gateway = await gatewayDialler(flags, 'connect', io)
   const gatewayName = gateway.url.href.replace(/\/$/, '')
@@ -181,6 +184,7 @@ async function run(
     randomBytes,
     pingIntervalMs,
     holdMs,
+    udpIdleMs,
     ...redial,
     ...(json && statsIntervalMs > 0 && { statsIntervalMs }),
   })
