@@ -2,14 +2,14 @@
 import type { Clock } from '../clock.ts'
 import { asTunnelError, TunnelError } from '../errors.ts'
 import type { Stream } from '../mux/stream.ts'
-import type { ConnectSink, ForwardSnapshot } from './events.ts'
+import type { ConnectSink, ForwardSnapshot, StreamSnapshot } from './events.ts'
 
 export type Figures = Omit<ForwardSnapshot, 'local' | 'target'>
 
 export class Account {
   readonly #sink: ConnectSink
   readonly #clock: Clock
-  readonly #streams = new Set<Stream>()
+  readonly #streams = new Map<Stream, { readonly target: string; readonly since: number }>()
   #streamsTotal = 0
   /** Of streams that have ended. */
   #bytesUp = 0
@@ -25,17 +25,29 @@ export class Account {
   get figures(): Figures {
     let bytesUp = this.#bytesUp
     let bytesDown = this.#bytesDown
-    for (const stream of this.#streams) {
+    for (const stream of this.#streams.keys()) {
       bytesUp += stream.bytesSent
       bytesDown += stream.bytesReceived
     }
     return { streamsOpen: this.#streams.size, streamsTotal: this.#streamsTotal, bytesUp, bytesDown }
   }
 
+  /** Those that are open, in the order in which they were opened. */
+  streams(): StreamSnapshot[] {
+    const now = this.#clock.now()
+    return Array.from(this.#streams, ([{ id, bytesSent, bytesReceived }, { target, since }]) => ({
+      id,
+      target,
+      ageMs: now - since,
+      bytesUp: bytesSent,
+      bytesDown: bytesReceived,
+    }))
+  }
+
   /** Counts a stream that was just opened, and reports its events. */
   track(stream: Stream, target: string): void {
     const since = this.#clock.now()
-    this.#streams.add(stream)
+    this.#streams.set(stream, { target, since })
     this.#streamsTotal++
     stream.once('opened', () => this.#sink.event({ event: 'open', stream: stream.id, target }))
     let failure: TunnelError | undefined
@@ -53,7 +65,7 @@ export class Account {
   /** Resets what is still open. */
   close(): void {
     this.#closing = true
-    for (const stream of [...this.#streams]) stream.reset(new TunnelError('SESSION_CLOSED', 'connect has ended'))
+    for (const stream of [...this.#streams.keys()]) stream.reset(new TunnelError('SESSION_CLOSED', 'connect has ended'))
   }
 
   /** A local client that goes away is no error of the forward's; what the other end says is. */

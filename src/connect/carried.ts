@@ -6,7 +6,7 @@ import type { Stream } from '../mux/stream.ts'
 import { abort, splice } from '../net/splice.ts'
 import { formatTarget, type Target } from '../net/target.ts'
 import { Account, type Figures } from './account.ts'
-import type { ConnectSink } from './events.ts'
+import type { ConnectSink, StreamSnapshot } from './events.ts'
 import type { Uplink } from './uplink.ts'
 
 export interface CarriedOptions {
@@ -36,6 +36,10 @@ export class Carried {
 
   get figures(): Figures {
     return this.#account.figures
+  }
+
+  streams(): StreamSnapshot[] {
+    return this.#account.streams()
   }
 
   /**

@@ -3,7 +3,7 @@ import type { Readable, Writable } from 'node:stream'
 import { waitAtMost } from '../clock.ts'
 import { TunnelError } from '../errors.ts'
 import type { Forward, Target } from '../net/target.ts'
-import type { ConnectSink, ConnectSnapshot, ForwardSnapshot } from './events.ts'
+import type { ConnectSink, ConnectSnapshot, ForwardSnapshot, StreamSnapshot } from './events.ts'
 import { type ProxyAt, ProxyForward } from './proxy.ts'
 import { runStdio } from './stdio.ts'
 import { TcpForward } from './tcp.ts'
@@ -28,6 +28,8 @@ export interface LocalForward {
   readonly locals: readonly string[]
   listen(): Promise<void>
   snapshot(): ForwardSnapshot
+  /** The connections that are open, the oldest first. */
+  streams(): readonly StreamSnapshot[]
   close(): void
 }
 
@@ -79,6 +81,11 @@ export class Connect {
       const all: readonly LocalForward[] = forwards.map(each =>
         'proxy' in each ? new ProxyForward({ ...common, at: each }) : forwardFor(each),
       )
+      const closeAll = () => {
+        for (const forward of all) forward.close()
+      }
+      // Before the session ends, and resets their connections as if that were news.
+      signal.addEventListener('abort', closeAll, { once: true })
       try {
         for (const forward of all) {
           await forward.listen()
@@ -88,7 +95,8 @@ export class Connect {
         await Promise.race([ready?.(all), ended])
         await ended
       } finally {
-        for (const forward of all) forward.close()
+        signal.removeEventListener('abort', closeAll)
+        closeAll()
       }
     })
   }
@@ -127,6 +135,11 @@ export class Connect {
       ping: this.#uplink.ping,
       forwards: this.#forwards.map(forward => forward.snapshot()),
     }
+  }
+
+  /** The connections of all forwards. */
+  streams(): readonly StreamSnapshot[] {
+    return this.#forwards.flatMap(forward => forward.streams())
   }
 
   /** Runs the uplink around `body`, which starts once connected and is told when the uplink has ended. */

@@ -62,6 +62,14 @@ export interface ForwardSnapshot {
   readonly bytesDown: number
 }
 
+export interface StreamSnapshot {
+  readonly id: number
+  readonly target: string
+  readonly ageMs: number
+  readonly bytesUp: number
+  readonly bytesDown: number
+}
+
 export interface PingSnapshot {
   /** End to end, connect to agent and back. Undefined until the first answer. */
   readonly nowMs?: number

@@ -7,7 +7,7 @@ import { asTunnelError, TunnelError } from '../errors.ts'
 import { parseTarget, type Target } from '../net/target.ts'
 import { Carried, type CarriedOptions } from './carried.ts'
 import { type Dialogue, DialogueError, type ProxyRequest } from './dialogue.ts'
-import type { ForwardSnapshot } from './events.ts'
+import type { ForwardSnapshot, StreamSnapshot } from './events.ts'
 import { HttpConnect } from './http-connect.ts'
 import { type ListenAt, Listener } from './listener.ts'
 import { SOCKS_VERSION, Socks5 } from './socks5.ts'
@@ -55,6 +55,10 @@ export class ProxyForward {
 
   snapshot(): ForwardSnapshot {
     return { local: this.locals[0] ?? '', target: this.target, ...this.#carried.figures }
+  }
+
+  streams(): StreamSnapshot[] {
+    return this.#carried.streams()
   }
 
   close(): void {

@@ -1,7 +1,7 @@
 /** A forward to one target: its listeners, and the connections that they accept. */
 import { type Forward, formatTarget } from '../net/target.ts'
 import { Carried, type CarriedOptions } from './carried.ts'
-import type { ForwardSnapshot } from './events.ts'
+import type { ForwardSnapshot, StreamSnapshot } from './events.ts'
 import { Listener } from './listener.ts'
 
 export interface TcpForwardOptions extends CarriedOptions {
@@ -39,6 +39,10 @@ export class TcpForward {
 
   snapshot(): ForwardSnapshot {
     return { local: this.locals[0] ?? '', target: this.target, ...this.#carried.figures }
+  }
+
+  streams(): StreamSnapshot[] {
+    return this.#carried.streams()
   }
 
   close(): void {

@@ -11,7 +11,7 @@ import { type Forward, formatTarget } from '../net/target.ts'
 import { giveBack } from '../slab.ts'
 import { Account } from './account.ts'
 import type { CarriedOptions } from './carried.ts'
-import type { ForwardSnapshot } from './events.ts'
+import type { ForwardSnapshot, StreamSnapshot } from './events.ts'
 
 export interface UdpForwardOptions extends CarriedOptions {
   readonly forward: Forward
@@ -71,6 +71,10 @@ export class UdpForward {
 
   snapshot(): ForwardSnapshot {
     return { local: this.locals[0] ?? '', target: this.target, ...this.#account.figures }
+  }
+
+  streams(): StreamSnapshot[] {
+    return this.#account.streams()
   }
 
   close(): void {

@@ -6,6 +6,7 @@ import { after, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { Process } from '../support/processes.ts'
 import { findProgram, realTest } from '../support/servers.ts'
+import { TestTerminal } from '../support/terminal.ts'
 import { Site } from '../support/tunnel.ts'
 
 const scope = { after }
@@ -174,26 +175,11 @@ realTest('fish completes targets', { programs: ['fish'], packages: 'fish' }, asy
   )
 })
 
-realTest('zsh completes targets, at a terminal', { programs: ['zsh', 'tmux'], packages: 'zsh tmux' }, async () => {
-  const socket = join(site.folder, 'tmux')
-  const env = user()
-  const tmux = async (...args: string[]) => {
-    const running = new Process('tmux', 'tmux', ['-S', socket, ...args], { env })
-    await running.finished()
-    return running.stdout
-  }
-  await tmux('new-session', '-d', '-x', '80', '-y', '10', 'zsh -f')
-  after(async () => void (await tmux('kill-server')))
+realTest('zsh completes targets, at a terminal', { programs: ['zsh', 'tmux'], packages: 'zsh tmux' }, async t => {
+  const terminal = await TestTerminal.open(t, 'zsh -f', user())
   const setup = `PS1='> '; autoload -Uz compinit; compinit -u -D; source ${root}completions/_tunnelctl; clear`
-  await tmux('send-keys', setup, 'Enter')
-  const shows = async (what: RegExp) => {
-    for (let look = 0; look < 500; look++) {
-      if (what.test(await tmux('capture-pane', '-p'))) return
-      await new Promise(resolve => setTimeout(resolve, 20))
-    }
-    assert.fail(`${what} is not on the screen:\n${await tmux('capture-pane', '-p')}`)
-  }
-  await shows(/^> *$/m)
-  await tmux('send-keys', 'tunnelctl connect web', 'Tab')
-  await shows(/tunnelctl connect web\/prod:http/)
+  await terminal.type(setup, 'Enter')
+  await terminal.shows(/^> *$/m)
+  await terminal.type('tunnelctl connect web', 'Tab')
+  await terminal.shows(/tunnelctl connect web\/prod:http/)
 })

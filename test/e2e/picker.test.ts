@@ -3,8 +3,8 @@ import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
-import { Process } from '../support/processes.ts'
 import { realTest } from '../support/servers.ts'
+import { TestTerminal } from '../support/terminal.ts'
 import { Site } from '../support/tunnel.ts'
 
 const scope = { after }
@@ -22,49 +22,27 @@ const env = {
   XDG_STATE_HOME: join(site.folder, 'state'),
 }
 
-class Screen {
-  readonly #socket = join(site.folder, 'tmux')
-
-  async tmux(...args: string[]): Promise<string> {
-    const running = new Process('tmux', 'tmux', ['-S', this.#socket, ...args], { env })
-    await running.finished()
-    return running.stdout
-  }
-
-  async shows(what: RegExp): Promise<string> {
-    let screen = ''
-    for (let look = 0; look < 500; look++) {
-      screen = await this.tmux('capture-pane', '-p')
-      if (what.test(screen)) return screen
-      await new Promise(resolve => setTimeout(resolve, 20))
-    }
-    return assert.fail(`${what} is not on the screen:\n${screen}`)
-  }
-}
-
 realTest(
   'one is searched for, picked, opened, and first the next time',
   { programs: ['tmux'], packages: 'tmux' },
   async t => {
-    const screen = new Screen()
-    await screen.tmux('new-session', '-d', '-x', '80', '-y', '20', 'sh')
-    t.after(async () => void (await screen.tmux('kill-server')))
+    const terminal = await TestTerminal.open(t, 'sh', env)
     const start = `clear; '${process.execPath}' '${binary}' connect --address 127.0.0.1`
-    await screen.tmux('send-keys', start, 'Enter')
-    assert.match(await screen.shows(/wiki/), /Which service\?\n❯ db\/prod:5432 {2}\(via home\)\n/)
-    await screen.tmux('send-keys', 'wiki')
-    await screen.shows(/❯ wiki\/intranet:http/)
-    await screen.tmux('send-keys', 'Enter')
-    const opened = await screen.shows(/Forwarding from/)
+    await terminal.type(start, 'Enter')
+    assert.match(await terminal.shows(/wiki/), /Which service\?\n❯ db\/prod:5432 {2}\(via home\)\n/)
+    await terminal.type('wiki')
+    await terminal.shows(/❯ wiki\/intranet:http/)
+    await terminal.type('Enter')
+    const opened = await terminal.shows(/Forwarding from/)
     assert.match(opened, /^tunnelctl connect --agent office wiki\/intranet:http$/m)
     assert.match(opened, /^Forwarding from 127\.0\.0\.1:\d+ -> wiki\/intranet:http$/m)
-    await screen.tmux('send-keys', 'C-c')
-    await screen.shows(/○ closed/)
-    await screen.tmux('send-keys', start, 'Enter')
-    assert.match(await screen.shows(/Which service\?\n❯/), /❯ wiki\/intranet:http {2}\(via office, recent\)/)
-    await screen.tmux('send-keys', 'C-c')
-    await screen.tmux('send-keys', 'echo code=$?', 'Enter')
-    await screen.shows(/code=130/)
+    await terminal.type('C-c')
+    await terminal.shows(/○ closed/)
+    await terminal.type(start, 'Enter')
+    assert.match(await terminal.shows(/Which service\?\n❯/), /❯ wiki\/intranet:http {2}\(via office, recent\)/)
+    await terminal.type('C-c')
+    await terminal.type('echo code=$?', 'Enter')
+    await terminal.shows(/code=130/)
   },
 )
 

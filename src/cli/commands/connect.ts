@@ -22,6 +22,8 @@ import {
   redialOption,
   timerFlag,
 } from '../options.ts'
+import type { KeyInput } from '../output/keys.ts'
+import type { LiveActions } from '../output/live.ts'
 import { type ConnectOutput, createOutput } from '../output/sink.ts'
 import { formatCount } from '../output/units.ts'
 import type { Pick } from '../recent.ts'
@@ -166,11 +168,13 @@ async function run(
   const gateway = await gatewayDialler(flags, 'connect', io)
   const gatewayName = gateway.url.href.replace(/\/$/, '')
   let connect: Connect | undefined
+  const quit = new AbortController()
   const output = createOutput({
     io,
     output: json ? 'json' : 'text',
     quiet: flags.quiet === true || flags.stdio === true || beside !== undefined,
     snapshot: () => connect?.snapshot(),
+    actions: actionsAt(io, quit, () => connect),
   })
   connect = new Connect({
     gateway: gatewayName,
@@ -192,7 +196,7 @@ async function run(
   output.connecting(gatewayName)
   if (flags.stdio && only) await runStdio(connect, only, io, output)
   else if (beside !== undefined) await runBeside(connect, { forwards, output, readyFile }, beside, io)
-  else await runForwards(connect, { forwards, output, readyFile }, json)
+  else await runForwards(connect, { forwards, output, readyFile }, json, quit.signal)
 }
 
 /** A script is told what is wrong, and not asked. */
@@ -213,17 +217,19 @@ async function runForwards(
   connect: Connect,
   { forwards, output, readyFile }: Forwarding,
   json: boolean,
+  quit: AbortSignal,
 ): Promise<void> {
   const shutdown = shutdownOnSignals(() => connect.redial())
+  const asked = AbortSignal.any([shutdown.signal, quit])
   let left = 0
   const count = () => {
     left = connect.snapshot().forwards.reduce((sum, { streamsOpen }) => sum + streamsOpen, 0)
   }
   // Before anybody else hears of the end: by then everything is closed.
-  shutdown.signal.addEventListener('abort', count, { once: true })
+  asked.addEventListener('abort', count, { once: true })
   let removeReadyFile = async () => {}
   try {
-    await connect.forward(forwards, shutdown.signal, async all => {
+    await connect.forward(forwards, asked, async all => {
       removeReadyFile = await announce(readyFile, all)
     })
   } catch (thrown) {
@@ -236,6 +242,17 @@ async function runForwards(
     shutdown.release()
   }
   if (shutdown.interrupted()) throw new TunnelError('INTERRUPTED', 'interrupted')
+}
+
+/** Keys, where stdin is a terminal. */
+function actionsAt({ stdin }: Io, quit: AbortController, connect: () => Connect | undefined): LiveActions | undefined {
+  if (stdin.isTTY !== true) return undefined
+  return {
+    input: stdin as unknown as KeyInput,
+    quit: () => quit.abort(),
+    redial: () => connect()?.redial(),
+    streams: () => connect()?.streams() ?? [],
+  }
 }
 
 async function runStdio(connect: Connect, { target }: Forward, io: Io, output: ConnectOutput): Promise<void> {

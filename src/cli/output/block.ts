@@ -2,11 +2,11 @@
  * What the live block says, as rows: a header with the state, one row per forward, and the ping. Pure: from a snapshot and
  * the size of the terminal.
  */
-import type { ConnectSnapshot, PingSnapshot } from '../../connect/events.ts'
+import type { ConnectSnapshot, PingSnapshot, StreamSnapshot } from '../../connect/events.ts'
 import type { Rate } from './rates.ts'
 import { clipRow, oneColumnEach, type Row, rowWidth, type Size, type Style, spaced, span } from './row.ts'
 import { forwardRows, totalRows } from './table.ts'
-import { formatCount, formatElapsed, formatMs, sparkline } from './units.ts'
+import { formatBytes, formatCount, formatElapsed, formatMs, sparkline } from './units.ts'
 
 /** From this height on there is a row to spare, to set the block off from the lines above it. */
 const tallRows = 10
@@ -16,14 +16,48 @@ const tallRows = 10
  * there is at least one row fewer than the terminal has, for the cursor; when that is too few, the busiest forwards are
  * shown.
  */
-export function blockRows(snapshot: ConnectSnapshot, rates: readonly Rate[], { columns, rows }: Size): Row[] {
+export function blockRows(
+  snapshot: ConnectSnapshot,
+  rates: readonly Rate[],
+  { columns, rows }: Size,
+  { keys, streams }: BlockExtras = {},
+): Row[] {
   const height = rows - 1
   if (height < 1) return []
   const above: Row[] = rows >= tallRows ? [[]] : []
   const below = height > 2 ? [lastRow(snapshot, columns)] : []
-  const room = { columns, rows: height - above.length - 1 - below.length }
-  const forwards = forwardRows(snapshot.forwards, rates, room)
-  return [...above, headerRow(snapshot), ...forwards, ...below].map(row => clipRow(row, columns))
+  if (keys !== undefined && rows >= tallRows) below.push([span(keys, 'dim')])
+  const room = height - above.length - 1 - below.length
+  const details = streams === undefined ? [] : streamRows(streams, room - Math.min(snapshot.forwards.length, room))
+  const forwards = forwardRows(snapshot.forwards, rates, { columns, rows: room - details.length })
+  return [...above, headerRow(snapshot), ...forwards, ...details, ...below].map(row => clipRow(row, columns))
+}
+
+/** What a user at the keyboard has asked for. */
+export interface BlockExtras {
+  /** What the keys do. */
+  readonly keys?: string | undefined
+  /** The connections that are open, the oldest first. */
+  readonly streams?: readonly StreamSnapshot[] | undefined
+}
+
+/** The newest connections that there is room for. */
+function streamRows(streams: readonly StreamSnapshot[], rows: number): Row[] {
+  if (rows < 1) return []
+  if (streams.length === 0) return [[span('  no connection is open', 'dim')]]
+  const hidden = streams.length > rows ? streams.length - (rows - 1) : 0
+  const shown = streams
+    .slice(hidden)
+    .map(({ id, target, ageMs, bytesUp, bytesDown }) =>
+      spaced([
+        [span(`  #${id}`, 'dim')],
+        [span(oneColumnEach(target, 140), 'accent')],
+        [span(`open ${formatElapsed(ageMs)}`)],
+        [span('↑ ', 'dim'), span(formatBytes(bytesUp))],
+        [span('↓ ', 'dim'), span(formatBytes(bytesDown))],
+      ]),
+    )
+  return hidden === 0 ? shown : [[span(`  … and ${hidden} older`, 'dim')], ...shown]
 }
 
 /** What stays on the screen after the block: how the session went, and the totals of every forward. */

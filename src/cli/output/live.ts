@@ -3,12 +3,14 @@
  * the totals when all is over.
  */
 import type { Clock } from '../../clock.ts'
-import type { ConnectEvent, ConnectSnapshot } from '../../connect/events.ts'
+import type { ConnectEvent, ConnectSnapshot, StreamSnapshot } from '../../connect/events.ts'
 import { escapeText } from '../../observe/escape.ts'
 import type { Io } from '../io.ts'
 import { blockRows, closingRows } from './block.ts'
 import { Footer } from './footer.ts'
+import { type KeyInput, Keys } from './keys.ts'
 import { type Rate, Rates } from './rates.ts'
+import { readyCommand } from './ready-command.ts'
 import type { ConnectOutput } from './sink.ts'
 import { Spinner } from './spinner.ts'
 import { watchSuspend } from './suspend.ts'
@@ -16,6 +18,16 @@ import type { Terminal } from './terminal.ts'
 import { lineOf } from './text.ts'
 
 const drawEveryMs = 250
+const KEYS = 'q quit · r dial again · d connections · c commands to copy · ? less'
+
+/** What keys are for, at a terminal that has them. */
+export interface LiveActions {
+  readonly input: KeyInput
+  quit(): void
+  redial(): void
+  /** The connections that are open, the oldest first. */
+  streams(): readonly StreamSnapshot[]
+}
 
 export class LiveOutput implements ConnectOutput {
   readonly #io: Pick<Io, 'stdout' | 'stderr'>
@@ -27,6 +39,10 @@ export class LiveOutput implements ConnectOutput {
   readonly #rates = new Rates()
   #state: 'idle' | 'connecting' | 'live' | 'closed' = 'idle'
   #seen: { readonly snapshot: ConnectSnapshot; readonly rates: readonly Rate[] } | undefined
+  readonly #actions: LiveActions | undefined
+  readonly #keys: Keys | undefined
+  #help = false
+  #details = false
   #detach = () => {}
   #cancelTick = () => {}
 
@@ -35,6 +51,7 @@ export class LiveOutput implements ConnectOutput {
     terminal: Terminal,
     clock: Clock,
     snapshot: () => ConnectSnapshot | undefined,
+    actions?: LiveActions,
   ) {
     this.#io = io
     this.#terminal = terminal
@@ -42,6 +59,8 @@ export class LiveOutput implements ConnectOutput {
     this.#snapshot = snapshot
     this.#footer = new Footer(io, terminal)
     this.#spinner = new Spinner(io, terminal, clock)
+    this.#actions = actions
+    this.#keys = actions && new Keys({ input: actions.input, pressed: key => this.#pressed(key) })
   }
 
   connecting(gateway: string): void {
@@ -79,7 +98,28 @@ export class LiveOutput implements ConnectOutput {
     if (this.#state === 'idle') this.#attach()
     this.#state = 'live'
     this.#spinner.stop()
+    this.#keys?.start()
     this.#tick()
+  }
+
+  #pressed(key: string): void {
+    switch (key) {
+      case 'q':
+        return this.#actions?.quit()
+      case 'r':
+        this.note('dialling another carrier')
+        return this.#actions?.redial()
+      case 'd':
+        this.#details = !this.#details
+        return this.#redraw()
+      case 'c':
+        for (const forward of this.#snapshot()?.forwards ?? []) this.#print('stderr', escapeText(readyCommand(forward)))
+        return
+      case '?':
+      case 'h':
+        this.#help = !this.#help
+        return this.#redraw()
+    }
   }
 
   #attach(): void {
@@ -88,8 +128,12 @@ export class LiveOutput implements ConnectOutput {
     // A terminal that has gone away is no reason to stop forwarding.
     const gone = () => this.#halt()
     const unwatch = watchSuspend({
-      leave: () => this.#footer.release(),
+      leave: () => {
+        this.#keys?.stop()
+        this.#footer.release()
+      },
       comeBack: () => {
+        if (this.#state === 'live') this.#keys?.start()
         this.#footer.hideCursor()
         this.#redraw()
       },
@@ -116,7 +160,9 @@ export class LiveOutput implements ConnectOutput {
   #redraw(): void {
     if (this.#seen === undefined) return
     const size = { columns: this.#terminal.columns(), rows: this.#terminal.rows() }
-    this.#footer.draw(blockRows(this.#seen.snapshot, this.#seen.rates, size))
+    const keys = this.#keys?.on ? (this.#help ? KEYS : '? keys') : undefined
+    const streams = this.#details ? this.#actions?.streams() : undefined
+    this.#footer.draw(blockRows(this.#seen.snapshot, this.#seen.rates, size, { keys, streams }))
   }
 
   #drawTotals(): void {
@@ -126,6 +172,7 @@ export class LiveOutput implements ConnectOutput {
 
   #halt(): void {
     this.#spinner.stop()
+    this.#keys?.stop()
     this.#cancelTick()
     this.#detach()
     this.#detach = () => {}

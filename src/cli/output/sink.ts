@@ -4,7 +4,7 @@ import type { ConnectSink, ConnectSnapshot } from '../../connect/events.ts'
 import type { Io } from '../io.ts'
 import { displayClock } from './clock.ts'
 import { jsonOutput } from './json.ts'
-import { LiveOutput } from './live.ts'
+import { type LiveActions, LiveOutput } from './live.ts'
 import { terminalOf } from './terminal.ts'
 import { textOutput } from './text.ts'
 
@@ -30,13 +30,22 @@ export interface OutputOptions {
   readonly quiet: boolean
   /** Asked at most four times a second, and only by a live block. */
   readonly snapshot: () => ConnectSnapshot | undefined
+  /** For a live block, where stdin is the terminal too. */
+  readonly actions?: LiveActions | undefined
   /** Default: the system's, with timers that do not keep the process alive. */
   readonly clock?: Clock
 }
 
-export function createOutput({ io, output, quiet, snapshot, clock = displayClock }: OutputOptions): ConnectOutput {
+export function createOutput({
+  io,
+  output,
+  quiet,
+  snapshot,
+  actions,
+  clock = displayClock,
+}: OutputOptions): ConnectOutput {
   if (output === 'json') return jsonOutput(io)
   const terminal = terminalOf(io)
   if (quiet || !terminal.live) return textOutput(io, terminal, quiet)
-  return new LiveOutput(io, terminal, clock, snapshot)
+  return new LiveOutput(io, terminal, clock, snapshot, actions)
 }

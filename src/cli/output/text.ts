@@ -44,7 +44,7 @@ export function lineOf(event: ConnectEvent, paint: ChalkInstance, quiet = false)
 }
 
 const moveReasons: Record<MoveReason, string> = {
-  asked: 'as SIGHUP asked',
+  asked: 'as you asked',
   schedule: 'as --redial-every asked',
   drain: 'because the gateway is shutting down',
   sleep: 'because this machine was asleep',

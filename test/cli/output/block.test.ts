@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { blockRows, closingRows } from '../../../src/cli/output/block.ts'
+import { type BlockExtras, blockRows, closingRows } from '../../../src/cli/output/block.ts'
 import type { Rate } from '../../../src/cli/output/rates.ts'
-import type { Row } from '../../../src/cli/output/row.ts'
+import type { Row, Size } from '../../../src/cli/output/row.ts'
 import type { ConnectSnapshot, LinkState } from '../../../src/connect/events.ts'
 import { forward, snapshotOf } from './snapshot.ts'
 
@@ -176,4 +176,28 @@ test('what stays at the end are the totals of every forward and the ping', () =>
     '127.0.0.1:5433 → db/prod:5432   1 connection   ↑     0 B  ↓     0 B',
     'ping p50 22 ms  p99 41 ms',
   ])
+})
+
+const stream = (id: number, ageMs = 61_000) => ({ id, target: 'db/prod:5432', ageMs, bytesUp: 5, bytesDown: 1_500 })
+const rowsOf = (snapshot: ConnectSnapshot, size: Size, extras: BlockExtras): string[] =>
+  blockRows(snapshot, [], size, extras).map(textOf)
+
+test('with details, each connection has a row, the newest ones when there is little room', () => {
+  const size = { columns: 80, rows: 24 }
+  const one = rowsOf(snapshotOf(), size, { streams: [stream(7)] })
+  assert.ok(one.includes('  #7  db/prod:5432  open 1 min  ↑ 5 B  ↓ 1.50 kB'), one.join('\n'))
+  assert.ok(rowsOf(snapshotOf(), size, { streams: [] }).includes('  no connection is open'))
+  const many = Array.from({ length: 50 }, (_, index) => stream(index + 1))
+  const rows = rowsOf(snapshotOf(), { columns: 80, rows: 12 }, { streams: many, keys: '? keys' })
+  assert.equal(rows.length, 11)
+  assert.equal(rows.at(-1), '? keys')
+  assert.ok(rows.some(row => /^ {2}… and 4\d older$/.test(row)))
+  assert.ok(rows.some(row => row.startsWith('  #50 ')))
+})
+
+test('a low terminal has no row for keys, and one for each forward before any connection', () => {
+  const rows = rowsOf(snapshotOf(), { columns: 80, rows: 4 }, { streams: [stream(1)], keys: '? keys' })
+  assert.equal(rows.length, 3)
+  assert.ok(!rows.includes('? keys'))
+  assert.ok(!rows.some(row => row.includes('#1')))
 })

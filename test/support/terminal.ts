@@ -1,0 +1,61 @@
+/** A real terminal, by tmux: keys go in, the screen is looked at. */
+import assert from 'node:assert/strict'
+import { join } from 'node:path'
+import { makeFolder, Process, removeFolder } from './processes.ts'
+import type { Scope } from './tunnel.ts'
+
+const LOOKS = 500
+const LOOK_MS = 20
+
+export class TestTerminal {
+  readonly #socket: string
+  readonly #env: Readonly<Record<string, string>>
+
+  private constructor(socket: string, env: Readonly<Record<string, string>>) {
+    this.#socket = socket
+    this.#env = env
+  }
+
+  /** Runs `command` in it, a line of shell. */
+  static async open(
+    scope: Scope,
+    command: string,
+    env: Readonly<Record<string, string>>,
+    { columns = 80, rows = 20 } = {},
+  ): Promise<TestTerminal> {
+    const folder = makeFolder()
+    const terminal = new TestTerminal(join(folder, 'tmux'), env)
+    await terminal.#tmux('new-session', '-d', '-x', String(columns), '-y', String(rows), command)
+    scope.after(async () => {
+      await terminal.#tmux('kill-server')
+      removeFolder(folder)
+    })
+    return terminal
+  }
+
+  /** Text, or the names that tmux has for keys: `Enter`, `Tab`, `C-c`. */
+  async type(...keys: string[]): Promise<void> {
+    await this.#tmux('send-keys', ...keys)
+  }
+
+  screen(): Promise<string> {
+    return this.#tmux('capture-pane', '-p')
+  }
+
+  /** The screen, once it shows `what`. */
+  async shows(what: RegExp): Promise<string> {
+    let screen = ''
+    for (let look = 0; look < LOOKS; look++) {
+      screen = await this.screen()
+      if (what.test(screen)) return screen
+      await new Promise(resolve => setTimeout(resolve, LOOK_MS))
+    }
+    return assert.fail(`${what} is not on the screen:\n${screen}`)
+  }
+
+  async #tmux(...args: string[]): Promise<string> {
+    const running = new Process('tmux', 'tmux', ['-S', this.#socket, ...args], { env: this.#env })
+    await running.finished()
+    return running.stdout
+  }
+}
