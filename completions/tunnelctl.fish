@@ -15,6 +15,8 @@ function __tunnelctl_at
                 set path services
             case ' agents'
                 set path agents
+            case ' doctor'
+                set path doctor
             case ' login'
                 set path login
             case ' context'
@@ -62,6 +64,7 @@ complete -c tunnelctl -n '__tunnelctl_at' -a agent -d 'run in the cluster: dials
 complete -c tunnelctl -n '__tunnelctl_at' -a gateway -d 'run where both can reach it: relays between connect and agents'
 complete -c tunnelctl -n '__tunnelctl_at' -a services -d 'list the services that can be reached'
 complete -c tunnelctl -n '__tunnelctl_at' -a agents -d 'list the agents that are connected'
+complete -c tunnelctl -n '__tunnelctl_at' -a doctor -d 'find what is wrong between here and a service'
 complete -c tunnelctl -n '__tunnelctl_at' -a login -d 'check a gateway and a token, and keep them'
 complete -c tunnelctl -n '__tunnelctl_at' -a context -d 'list and change the gateways that you use'
 complete -c tunnelctl -n '__tunnelctl_at' -a config -d 'show your configuration, and where each value is set'
@@ -131,6 +134,15 @@ complete -c tunnelctl -n '__tunnelctl_at agents' -l ca-file -r -F -d 'PEM file o
 complete -c tunnelctl -n '__tunnelctl_at agents' -l context -x -a '(__tunnelctl_live contexts)' -d 'a context of your configuration, in place of the current one'
 complete -c tunnelctl -n '__tunnelctl_at agents' -s o -l output -x -a 'table json name' -d 'table, json, or name: names alone'
 complete -c tunnelctl -n '__tunnelctl_at agents' -s h -l help -d 'show this help'
+complete -c tunnelctl -n '__tunnelctl_at doctor' -a '(__tunnelctl_live targets)'
+complete -c tunnelctl -n '__tunnelctl_at doctor' -l gateway -x -d 'the gateway to dial, as wss://gateway.example.com'
+complete -c tunnelctl -n '__tunnelctl_at doctor' -l token-file -r -F -d 'file with the token, - for stdin; without it, TUNNELCTL_TOKEN is the token'
+complete -c tunnelctl -n '__tunnelctl_at doctor' -l ca-file -r -F -d 'PEM file of a private authority that signed the gateway\'s certificate'
+complete -c tunnelctl -n '__tunnelctl_at doctor' -l context -x -a '(__tunnelctl_live contexts)' -d 'a context of your configuration, in place of the current one'
+complete -c tunnelctl -n '__tunnelctl_at doctor' -l agent -x -a '(__tunnelctl_live agents)' -d 'the agent to go through; needed if the token allows several'
+complete -c tunnelctl -n '__tunnelctl_at doctor' -s n -l namespace -x -a '(__tunnelctl_live namespaces)' -d 'the namespace of a target that names none'
+complete -c tunnelctl -n '__tunnelctl_at doctor' -s o -l output -x -a 'text json' -d 'text, or json'
+complete -c tunnelctl -n '__tunnelctl_at doctor' -s h -l help -d 'show this help'
 complete -c tunnelctl -n '__tunnelctl_at login' -l gateway -x -d 'the gateway to dial, as wss://gateway.example.com'
 complete -c tunnelctl -n '__tunnelctl_at login' -l token-file -r -F -d 'file with the token, - for stdin; without it, TUNNELCTL_TOKEN is the token'
 complete -c tunnelctl -n '__tunnelctl_at login' -l ca-file -r -F -d 'PEM file of a private authority that signed the gateway\'s certificate'

@@ -12,6 +12,7 @@ Register-ArgumentCompleter -Native -CommandName tunnelctl -ScriptBlock {
             @('gateway', 'run where both can reach it: relays between connect and agents'),
             @('services', 'list the services that can be reached'),
             @('agents', 'list the agents that are connected'),
+            @('doctor', 'find what is wrong between here and a service'),
             @('login', 'check a gateway and a token, and keep them'),
             @('context', 'list and change the gateways that you use'),
             @('config', 'show your configuration, and where each value is set'),
@@ -102,6 +103,19 @@ Register-ArgumentCompleter -Native -CommandName tunnelctl -ScriptBlock {
             @('--context', 'a context of your configuration, in place of the current one'),
             @('-o', 'table, json, or name: names alone'),
             @('--output', 'table, json, or name: names alone'),
+            @('-h', 'show this help'),
+            @('--help', 'show this help')
+        )
+        'doctor' = @(
+            @('--gateway', 'the gateway to dial, as wss://gateway.example.com'),
+            @('--token-file', 'file with the token, - for stdin; without it, TUNNELCTL_TOKEN is the token'),
+            @('--ca-file', 'PEM file of a private authority that signed the gateway''s certificate'),
+            @('--context', 'a context of your configuration, in place of the current one'),
+            @('--agent', 'the agent to go through; needed if the token allows several'),
+            @('-n', 'the namespace of a target that names none'),
+            @('--namespace', 'the namespace of a target that names none'),
+            @('-o', 'text, or json'),
+            @('--output', 'text, or json'),
             @('-h', 'show this help'),
             @('--help', 'show this help')
         )
@@ -210,6 +224,8 @@ Register-ArgumentCompleter -Native -CommandName tunnelctl -ScriptBlock {
         'services --output' = @('table', 'json', 'name')
         'agents -o' = @('table', 'json', 'name')
         'agents --output' = @('table', 'json', 'name')
+        'doctor -o' = @('text', 'json')
+        'doctor --output' = @('text', 'json')
         'context list -o' = @('table', 'json', 'name')
         'context list --output' = @('table', 'json', 'name')
         'token create --role' = @('connect', 'agent')
@@ -226,6 +242,11 @@ Register-ArgumentCompleter -Native -CommandName tunnelctl -ScriptBlock {
         'services -n' = 'namespaces'
         'services --namespace' = 'namespaces'
         'agents --context' = 'contexts'
+        'doctor' = 'targets'
+        'doctor --context' = 'contexts'
+        'doctor --agent' = 'agents'
+        'doctor -n' = 'namespaces'
+        'doctor --namespace' = 'namespaces'
         'context show' = 'contexts'
         'context use' = 'contexts'
         'context rename' = 'contexts'

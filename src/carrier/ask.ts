@@ -17,17 +17,22 @@ export interface AskOptions extends GatewayAddress {
 const TIMEOUT_MS = 10_000
 const MAX_ANSWER_BYTES = 16 * 1024 * 1024
 
-/**
- * The JSON that the gateway answers; untrusted.
- * @throws TunnelError as `dialGateway`
- */
-export async function askGateway(options: AskOptions): Promise<unknown> {
+export interface Answer {
+  /** Out of JSON; untrusted. */
+  readonly body: unknown
+  /** What the clock of whoever has answered says, in milliseconds since 1970, to the second. */
+  readonly date: number | undefined
+}
+
+/** @throws TunnelError as `dialGateway` */
+export async function askGateway(options: AskOptions): Promise<Answer> {
   const { url } = options
   const response = await respond(options)
   if (response.statusCode !== 200) throw await refusalOf(url, response)
   const text = await readSmallStream(response, MAX_ANSWER_BYTES).catch(() => undefined)
   try {
-    return JSON.parse(text ?? '')
+    const date = Date.parse(response.headers.date ?? '')
+    return { body: JSON.parse(text ?? ''), date: Number.isNaN(date) ? undefined : date }
   } catch (cause) {
     throw new TunnelError('NOT_A_GATEWAY', `${url.host} is not a tunnelctl gateway: its answer is not JSON`, { cause })
   }

@@ -26,7 +26,9 @@ export async function askDirectory(flags: GatewayFlags, io: Io): Promise<readonl
   try {
     const { signal } = shutdown
     const { caFile } = flags
-    return read(await askGateway({ url, path: '/v1/services', token, signal, ...(caFile !== undefined && { caFile }) }))
+    const file = caFile === undefined ? {} : { caFile }
+    const { body } = await askGateway({ url, path: '/v1/services', token, signal, ...file })
+    return read(body)
   } finally {
     shutdown.release()
   }

@@ -50,6 +50,13 @@ const commands: ReadonlyMap<string, Entry> = new Map<string, Entry>([
     },
   ],
   [
+    'doctor',
+    {
+      summary: 'find what is wrong between here and a service',
+      load: async (io: Io) => (await import('./commands/doctor.ts')).doctorCommand(io),
+    },
+  ],
+  [
     'login',
     {
       summary: 'check a gateway and a token, and keep them',

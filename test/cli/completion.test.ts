@@ -143,7 +143,20 @@ async function bash(...words: string[]): Promise<string[]> {
 const cases: readonly [words: readonly string[], offered: readonly string[]][] = [
   [
     [''],
-    ['agent', 'agents', 'completion', 'config', 'connect', 'context', 'demo', 'gateway', 'login', 'services', 'token'],
+    [
+      'agent',
+      'agents',
+      'completion',
+      'config',
+      'connect',
+      'context',
+      'demo',
+      'doctor',
+      'gateway',
+      'login',
+      'services',
+      'token',
+    ],
   ],
   [['co'], ['completion', 'config', 'connect', 'context']],
   [['--v'], ['--version']],
