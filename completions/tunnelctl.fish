@@ -15,6 +15,8 @@ function __tunnelctl_at
                 set path services
             case ' agents'
                 set path agents
+            case ' up'
+                set path up
             case ' doctor'
                 set path doctor
             case ' login'
@@ -64,6 +66,7 @@ complete -c tunnelctl -n '__tunnelctl_at' -a agent -d 'run in the cluster: dials
 complete -c tunnelctl -n '__tunnelctl_at' -a gateway -d 'run where both can reach it: relays between connect and agents'
 complete -c tunnelctl -n '__tunnelctl_at' -a services -d 'list the services that can be reached'
 complete -c tunnelctl -n '__tunnelctl_at' -a agents -d 'list the agents that are connected'
+complete -c tunnelctl -n '__tunnelctl_at' -a up -d 'open the forwards that tunnelctl.yaml lists'
 complete -c tunnelctl -n '__tunnelctl_at' -a doctor -d 'find what is wrong between here and a service'
 complete -c tunnelctl -n '__tunnelctl_at' -a login -d 'check a gateway and a token, and keep them'
 complete -c tunnelctl -n '__tunnelctl_at' -a context -d 'list and change the gateways that you use'
@@ -134,6 +137,8 @@ complete -c tunnelctl -n '__tunnelctl_at agents' -l ca-file -r -F -d 'PEM file o
 complete -c tunnelctl -n '__tunnelctl_at agents' -l context -x -a '(__tunnelctl_live contexts)' -d 'a context of your configuration, in place of the current one'
 complete -c tunnelctl -n '__tunnelctl_at agents' -s o -l output -x -a 'table json name' -d 'table, json, or name: names alone'
 complete -c tunnelctl -n '__tunnelctl_at agents' -s h -l help -d 'show this help'
+complete -c tunnelctl -n '__tunnelctl_at up' -l file -r -F -d 'this file, in place of the nearest tunnelctl.yaml'
+complete -c tunnelctl -n '__tunnelctl_at up' -s h -l help -d 'show this help'
 complete -c tunnelctl -n '__tunnelctl_at doctor' -a '(__tunnelctl_live targets)'
 complete -c tunnelctl -n '__tunnelctl_at doctor' -l gateway -x -d 'the gateway to dial, as wss://gateway.example.com'
 complete -c tunnelctl -n '__tunnelctl_at doctor' -l token-file -r -F -d 'file with the token, - for stdin; without it, TUNNELCTL_TOKEN is the token'

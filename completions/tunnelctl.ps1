@@ -12,6 +12,7 @@ Register-ArgumentCompleter -Native -CommandName tunnelctl -ScriptBlock {
             @('gateway', 'run where both can reach it: relays between connect and agents'),
             @('services', 'list the services that can be reached'),
             @('agents', 'list the agents that are connected'),
+            @('up', 'open the forwards that tunnelctl.yaml lists'),
             @('doctor', 'find what is wrong between here and a service'),
             @('login', 'check a gateway and a token, and keep them'),
             @('context', 'list and change the gateways that you use'),
@@ -103,6 +104,11 @@ Register-ArgumentCompleter -Native -CommandName tunnelctl -ScriptBlock {
             @('--context', 'a context of your configuration, in place of the current one'),
             @('-o', 'table, json, or name: names alone'),
             @('--output', 'table, json, or name: names alone'),
+            @('-h', 'show this help'),
+            @('--help', 'show this help')
+        )
+        'up' = @(
+            @('--file', 'this file, in place of the nearest tunnelctl.yaml'),
             @('-h', 'show this help'),
             @('--help', 'show this help')
         )

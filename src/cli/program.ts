@@ -50,6 +50,13 @@ const commands: ReadonlyMap<string, Entry> = new Map<string, Entry>([
     },
   ],
   [
+    'up',
+    {
+      summary: 'open the forwards that tunnelctl.yaml lists',
+      load: async (io: Io) => (await import('./commands/up.ts')).upCommand(io, args => runProgram(args, io)),
+    },
+  ],
+  [
     'doctor',
     {
       summary: 'find what is wrong between here and a service',

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { createSocket } from 'node:dgram'
 import { getEventListeners, once } from 'node:events'
 import net, { type AddressInfo } from 'node:net'
 import { type TestContext, test } from 'node:test'
@@ -395,9 +396,28 @@ test('a service name never leads to the metadata server or to the loopback of th
   assert.equal(wires.sockets.length, 0)
 })
 
-test('a udp target is a bad target for now', async () => {
-  const dial = dialer({ entries: ['dns/a:53/udp=127.0.0.1:53'] }).dial(parseTarget('dns/a:53/udp'), never)
-  await assert.rejects(dial, { code: 'BAD_TARGET', message: 'udp is not available yet' })
+test('a UDP target gets a socket that is connected to its address alone', async t => {
+  const service = createSocket('udp4').bind(0, '127.0.0.1')
+  await once(service, 'listening')
+  const world = dialer({ entries: [`dns/a:53/udp=127.0.0.1:${service.address().port}`] })
+  const { socket, port } = await world.dialUdp(parseTarget('dns/a:53/udp'), never)
+  t.after(() => {
+    service.close()
+    socket.close()
+  })
+  assert.equal(port, service.address().port)
+  assert.deepEqual([socket.remoteAddress().address, socket.remoteAddress().port], ['127.0.0.1', port])
+  const heard = once(service, 'message') as Promise<[Buffer]>
+  socket.send('?')
+  assert.equal(String((await heard)[0]), '?')
+})
+
+test('the policy and the time for a dial hold for UDP too', async () => {
+  const target = parseTarget('dns/a:53/udp')
+  const entries = ['dns/a:53/udp=127.0.0.1:53']
+  await assert.rejects(dialer({ entries, deny: ['dns/a:*/udp'] }).dialUdp(target, never), { code: 'DENIED' })
+  await assert.rejects(dialer({ entries }).dialUdp(target, AbortSignal.abort()), { code: 'GONE' })
+  await assert.rejects(dialer({}).dialUdp(target, never), { code: 'UNREACHABLE' })
 })
 
 test('five hundred dials under one signal leave nothing behind', async t => {

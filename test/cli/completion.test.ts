@@ -156,6 +156,7 @@ const cases: readonly [words: readonly string[], offered: readonly string[]][] =
       'login',
       'services',
       'token',
+      'up',
     ],
   ],
   [['co'], ['completion', 'config', 'connect', 'context']],
