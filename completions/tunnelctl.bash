@@ -18,6 +18,9 @@ _tunnelctl() {
             ' services') path='services' ;;
             ' agents') path='agents' ;;
             ' up') path='up' ;;
+            ' ps') path='ps' ;;
+            ' stop') path='stop' ;;
+            ' logs') path='logs' ;;
             ' doctor') path='doctor' ;;
             ' login') path='login' ;;
             ' context') path='context' ;;
@@ -45,6 +48,7 @@ _tunnelctl() {
         'gateway --log-level') words='debug info warn error off' ;;
         'services -o' | 'services --output') words='table json name' ;;
         'agents -o' | 'agents --output') words='table json name' ;;
+        'ps -o' | 'ps --output') words='table json name' ;;
         'doctor -o' | 'doctor --output') words='text json' ;;
         'context list -o' | 'context list --output') words='table json name' ;;
         'token create --role') words='connect agent' ;;
@@ -62,13 +66,16 @@ _tunnelctl() {
         'connect --gateway' | 'connect --address' | 'connect --socks5' | 'connect --stats-interval' | 'connect --ping-interval' | 'connect --hold-timeout' | 'connect --udp-idle-timeout' | 'connect --redial-every' | 'agent --gateway' | 'agent --service' | 'agent --allow' | 'agent --deny' | 'agent --cluster-domain' | 'agent --dns-server' | 'agent --dial-timeout' | 'agent --redial-every' | 'agent --drain-timeout' | 'agent --detached-ttl' | 'agent --detached-memory' | 'agent --health-listen' | 'gateway --listen' | 'gateway --admin-listen' | 'gateway --drain-timeout' | 'services --gateway' | 'agents --gateway' | 'doctor --gateway' | 'login --gateway' | 'login --name' | 'login --agent' | 'login -n' | 'login --namespace' | 'token create --subject' | 'token create --agent' | 'token create --allow' | 'token create --ttl') return ;;
         *)
             case $path in
-                '') words='connect agent gateway services agents up doctor login context config token demo completion' flags='-V --version -h --help' ;;
-                'connect') words='' flags='--gateway --token-file --ca-file --context --agent -n --namespace --address --socks5 --stdio -o --output --stats-interval --ping-interval --hold-timeout --udp-idle-timeout --redial-every --ready-file -q --quiet -h --help' live=targets ;;
+                '') words='connect agent gateway services agents up ps stop logs doctor login context config token demo completion' flags='-V --version -h --help' ;;
+                'connect') words='' flags='--gateway --token-file --ca-file --context --agent -n --namespace --address --socks5 --stdio -o --output --stats-interval --ping-interval --hold-timeout --udp-idle-timeout --redial-every --ready-file --detach -q --quiet -h --help' live=targets ;;
                 'agent') words='' flags='--gateway --token-file --ca-file --service --allow --deny --cluster-domain --dns-server --dial-timeout --redial-every --drain-timeout --detached-ttl --detached-memory --health-listen --log-format --log-level -h --help' ;;
                 'gateway') words='' flags='--listen --admin-listen --verify-key --tls-cert --tls-key --drain-timeout --dev --log-format --log-level -h --help' ;;
                 'services') words='' flags='--gateway --token-file --ca-file --context --agent -n --namespace -A --all-namespaces -o --output -h --help' ;;
                 'agents') words='' flags='--gateway --token-file --ca-file --context -o --output -h --help' ;;
                 'up') words='' flags='--file -h --help' ;;
+                'ps') words='' flags='-o --output -h --help' ;;
+                'stop') words='' flags='--all -h --help' ;;
+                'logs') words='' flags='-h --help' ;;
                 'doctor') words='' flags='--gateway --token-file --ca-file --context --agent -n --namespace -o --output -h --help' live=targets ;;
                 'login') words='' flags='--gateway --token-file --ca-file --name --agent -n --namespace -h --help' ;;
                 'context') words='list show use rename remove' flags='-h --help' ;;

@@ -17,6 +17,12 @@ function __tunnelctl_at
                 set path agents
             case ' up'
                 set path up
+            case ' ps'
+                set path ps
+            case ' stop'
+                set path stop
+            case ' logs'
+                set path logs
             case ' doctor'
                 set path doctor
             case ' login'
@@ -67,6 +73,9 @@ complete -c tunnelctl -n '__tunnelctl_at' -a gateway -d 'run where both can reac
 complete -c tunnelctl -n '__tunnelctl_at' -a services -d 'list the services that can be reached'
 complete -c tunnelctl -n '__tunnelctl_at' -a agents -d 'list the agents that are connected'
 complete -c tunnelctl -n '__tunnelctl_at' -a up -d 'open the forwards that tunnelctl.yaml lists'
+complete -c tunnelctl -n '__tunnelctl_at' -a ps -d 'list what runs detached'
+complete -c tunnelctl -n '__tunnelctl_at' -a stop -d 'end what runs detached'
+complete -c tunnelctl -n '__tunnelctl_at' -a logs -d 'show what a detached connect has said'
 complete -c tunnelctl -n '__tunnelctl_at' -a doctor -d 'find what is wrong between here and a service'
 complete -c tunnelctl -n '__tunnelctl_at' -a login -d 'check a gateway and a token, and keep them'
 complete -c tunnelctl -n '__tunnelctl_at' -a context -d 'list and change the gateways that you use'
@@ -93,6 +102,7 @@ complete -c tunnelctl -n '__tunnelctl_at connect' -l hold-timeout -x -d 'how lon
 complete -c tunnelctl -n '__tunnelctl_at connect' -l udp-idle-timeout -x -d 'when a sender of UDP that is silent is forgotten'
 complete -c tunnelctl -n '__tunnelctl_at connect' -l redial-every -x -d 'replace the carrier this often, before a load balancer ends it; default: never'
 complete -c tunnelctl -n '__tunnelctl_at connect' -l ready-file -r -F -d 'write the local addresses here once all are open; it is removed at the end'
+complete -c tunnelctl -n '__tunnelctl_at connect' -l detach -d 'go on without the terminal once all is open: see tunnelctl ps, stop and logs'
 complete -c tunnelctl -n '__tunnelctl_at connect' -s q -l quiet -d 'print failures only'
 complete -c tunnelctl -n '__tunnelctl_at connect' -s h -l help -d 'show this help'
 complete -c tunnelctl -n '__tunnelctl_at agent' -l gateway -x -d 'the gateway to dial, as wss://gateway.example.com'
@@ -139,6 +149,11 @@ complete -c tunnelctl -n '__tunnelctl_at agents' -s o -l output -x -a 'table jso
 complete -c tunnelctl -n '__tunnelctl_at agents' -s h -l help -d 'show this help'
 complete -c tunnelctl -n '__tunnelctl_at up' -l file -r -F -d 'this file, in place of the nearest tunnelctl.yaml'
 complete -c tunnelctl -n '__tunnelctl_at up' -s h -l help -d 'show this help'
+complete -c tunnelctl -n '__tunnelctl_at ps' -s o -l output -x -a 'table json name' -d 'table, json, or name: names alone'
+complete -c tunnelctl -n '__tunnelctl_at ps' -s h -l help -d 'show this help'
+complete -c tunnelctl -n '__tunnelctl_at stop' -l all -d 'all that run'
+complete -c tunnelctl -n '__tunnelctl_at stop' -s h -l help -d 'show this help'
+complete -c tunnelctl -n '__tunnelctl_at logs' -s h -l help -d 'show this help'
 complete -c tunnelctl -n '__tunnelctl_at doctor' -a '(__tunnelctl_live targets)'
 complete -c tunnelctl -n '__tunnelctl_at doctor' -l gateway -x -d 'the gateway to dial, as wss://gateway.example.com'
 complete -c tunnelctl -n '__tunnelctl_at doctor' -l token-file -r -F -d 'file with the token, - for stdin; without it, TUNNELCTL_TOKEN is the token'

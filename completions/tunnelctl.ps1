@@ -13,6 +13,9 @@ Register-ArgumentCompleter -Native -CommandName tunnelctl -ScriptBlock {
             @('services', 'list the services that can be reached'),
             @('agents', 'list the agents that are connected'),
             @('up', 'open the forwards that tunnelctl.yaml lists'),
+            @('ps', 'list what runs detached'),
+            @('stop', 'end what runs detached'),
+            @('logs', 'show what a detached connect has said'),
             @('doctor', 'find what is wrong between here and a service'),
             @('login', 'check a gateway and a token, and keep them'),
             @('context', 'list and change the gateways that you use'),
@@ -44,6 +47,7 @@ Register-ArgumentCompleter -Native -CommandName tunnelctl -ScriptBlock {
             @('--udp-idle-timeout', 'when a sender of UDP that is silent is forgotten'),
             @('--redial-every', 'replace the carrier this often, before a load balancer ends it; default: never'),
             @('--ready-file', 'write the local addresses here once all are open; it is removed at the end'),
+            @('--detach', 'go on without the terminal once all is open: see tunnelctl ps, stop and logs'),
             @('-q', 'print failures only'),
             @('--quiet', 'print failures only'),
             @('-h', 'show this help'),
@@ -109,6 +113,21 @@ Register-ArgumentCompleter -Native -CommandName tunnelctl -ScriptBlock {
         )
         'up' = @(
             @('--file', 'this file, in place of the nearest tunnelctl.yaml'),
+            @('-h', 'show this help'),
+            @('--help', 'show this help')
+        )
+        'ps' = @(
+            @('-o', 'table, json, or name: names alone'),
+            @('--output', 'table, json, or name: names alone'),
+            @('-h', 'show this help'),
+            @('--help', 'show this help')
+        )
+        'stop' = @(
+            @('--all', 'all that run'),
+            @('-h', 'show this help'),
+            @('--help', 'show this help')
+        )
+        'logs' = @(
             @('-h', 'show this help'),
             @('--help', 'show this help')
         )
@@ -230,6 +249,8 @@ Register-ArgumentCompleter -Native -CommandName tunnelctl -ScriptBlock {
         'services --output' = @('table', 'json', 'name')
         'agents -o' = @('table', 'json', 'name')
         'agents --output' = @('table', 'json', 'name')
+        'ps -o' = @('table', 'json', 'name')
+        'ps --output' = @('table', 'json', 'name')
         'doctor -o' = @('text', 'json')
         'doctor --output' = @('text', 'json')
         'context list -o' = @('table', 'json', 'name')

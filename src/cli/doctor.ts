@@ -118,7 +118,7 @@ async function proxy({ env }: Patient): Promise<string | undefined> {
   return set.length === 0 ? undefined : `${set.join(' and ')} set, and not used: tunnelctl dials the gateway itself`
 }
 
-async function name({ signal: _ }: Patient, { url }: Known): Promise<string | undefined> {
+async function name(_: Patient, { url }: Known): Promise<string | undefined> {
   const host = hostOf(url)
   if (isIP(host) !== 0) return undefined
   try {

@@ -7,10 +7,16 @@ import { helpStyle } from './help.ts'
 import type { Io } from './io.ts'
 import { version } from './version.ts'
 
+/** What was typed. */
+export interface CommandLine {
+  readonly words: readonly string[]
+  /** What stands behind `--`, if it is there. */
+  readonly behindDashes?: readonly string[]
+}
+
 interface Entry {
   readonly summary: string
-  /** @param behindDashes what stands behind `--`, if it is there */
-  readonly load: (io: Io, behindDashes?: readonly string[]) => Promise<Command>
+  readonly load: (io: Io, line: CommandLine) => Promise<Command>
 }
 
 const commands: ReadonlyMap<string, Entry> = new Map<string, Entry>([
@@ -18,7 +24,7 @@ const commands: ReadonlyMap<string, Entry> = new Map<string, Entry>([
     'connect',
     {
       summary: 'open local ports, or a pipe, to services in the cluster',
-      load: async (io, behindDashes) => (await import('./commands/connect.ts')).connectCommand(io, behindDashes),
+      load: async (io, line) => (await import('./commands/connect.ts')).connectCommand(io, line),
     },
   ],
   [
@@ -54,6 +60,27 @@ const commands: ReadonlyMap<string, Entry> = new Map<string, Entry>([
     {
       summary: 'open the forwards that tunnelctl.yaml lists',
       load: async (io: Io) => (await import('./commands/up.ts')).upCommand(io, args => runProgram(args, io)),
+    },
+  ],
+  [
+    'ps',
+    {
+      summary: 'list what runs detached',
+      load: async (io: Io) => (await import('./commands/detached.ts')).psCommand(io),
+    },
+  ],
+  [
+    'stop',
+    {
+      summary: 'end what runs detached',
+      load: async (io: Io) => (await import('./commands/detached.ts')).stopCommand(io),
+    },
+  ],
+  [
+    'logs',
+    {
+      summary: 'show what a detached connect has said',
+      load: async (io: Io) => (await import('./commands/detached.ts')).logsCommand(io),
     },
   ],
   [
@@ -122,8 +149,8 @@ export async function runProgram(args: readonly string[], io: Io): Promise<numbe
   try {
     const [first, ...rest] = args
     const asked = first === 'help' ? [...rest, '--help'] : [...args]
-    const { line, behindDashes } = parted(asked)
-    await (await programFor(line, io, behindDashes)).parseAsync(line, { from: 'user' })
+    const line = parted(asked)
+    await (await programFor(line, io)).parseAsync(line.words, { from: 'user' })
     return 0
   } catch (thrown) {
     return await report(thrown, io)
@@ -138,16 +165,16 @@ export async function wholeProgram(io: Io): Promise<Command> {
 const nameIn = (args: readonly string[]): string | undefined => args.find(argument => !argument.startsWith('-'))
 
 /** `connect … -- COMMAND`: the command is not for commander, which would take it for more targets. */
-function parted(args: readonly string[]): { line: readonly string[]; behindDashes?: readonly string[] } {
+function parted(args: readonly string[]): CommandLine {
   const at = args.indexOf('--')
-  if (at < 0 || nameIn(args) !== 'connect') return { line: args }
-  return { line: args.slice(0, at), behindDashes: args.slice(at + 1) }
+  if (at < 0 || nameIn(args) !== 'connect') return { words: args }
+  return { words: args.slice(0, at), behindDashes: args.slice(at + 1) }
 }
 
-async function programFor(args: readonly string[], io: Io, behindDashes?: readonly string[]): Promise<Command> {
-  const named = nameIn(args)
-  const program = await buildProgram(io, name => name === named, behindDashes)
-  if (args.length === 0) program.action(() => program.outputHelp())
+async function programFor(line: CommandLine, io: Io): Promise<Command> {
+  const named = nameIn(line.words)
+  const program = await buildProgram(io, name => name === named, line)
+  if (line.words.length === 0) program.action(() => program.outputHelp())
   return program
 }
 
@@ -155,7 +182,7 @@ async function programFor(args: readonly string[], io: Io, behindDashes?: readon
 async function buildProgram(
   io: Io,
   loaded: (name: string) => boolean,
-  behindDashes?: readonly string[],
+  line: CommandLine = { words: [] },
 ): Promise<Command> {
   const program = new Command('tunnelctl')
     .description('A local port, or a pipe, to a service in a Kubernetes cluster - and it stays.')
@@ -163,7 +190,7 @@ async function buildProgram(
     .addHelpText('after', examples)
     .showSuggestionAfterError()
   for (const [name, { summary, load }] of commands) {
-    program.addCommand((loaded(name) ? await load(io, behindDashes) : new Command(name)).summary(summary))
+    program.addCommand((loaded(name) ? await load(io, line) : new Command(name)).summary(summary))
   }
   for (const command of allOf(program)) {
     command.exitOverride()

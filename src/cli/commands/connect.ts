@@ -8,7 +8,7 @@ import { asTunnelError, TunnelError } from '../../errors.ts'
 import { isAgentName } from '../../net/claims.ts'
 import { parseHostPort } from '../../net/listen.ts'
 import { quote } from '../../net/quote.ts'
-import { type Forward, parseForward } from '../../net/target.ts'
+import { type Forward, formatTarget, parseForward } from '../../net/target.ts'
 import { announce, type Forwarding, runBeside } from '../beside.ts'
 import { collectAtOnce } from '../collector.ts'
 import { applyContext, contextOption } from '../config/apply.ts'
@@ -26,6 +26,7 @@ import type { KeyInput } from '../output/keys.ts'
 import type { LiveActions } from '../output/live.ts'
 import { type ConnectOutput, createOutput } from '../output/sink.ts'
 import { formatCount } from '../output/units.ts'
+import type { CommandLine } from '../program.ts'
 import type { Pick } from '../recent.ts'
 import { shutdownOnSignals } from '../signals.ts'
 import { unblockedStdout } from '../standard-output.ts'
@@ -45,6 +46,7 @@ interface Flags extends GatewayFlags {
   readonly quiet?: boolean
   readonly readyFile?: string
   readonly socks5?: string
+  readonly detach?: boolean
 }
 
 const examples = `
@@ -78,8 +80,7 @@ const WATCHED_PING = '5s'
 const UNWATCHED_PING = '20s'
 const LEAST_PING_MS = 100
 
-/** @param beside what stands behind `--`: a command to run beside the forwards */
-export function connectCommand(io: Io, beside?: readonly string[]): Command {
+export function connectCommand(io: Io, line: CommandLine): Command {
   const command = new Command('connect')
     .description('Opens a local port for each target, or one pipe, and keeps it open until Ctrl-C.')
     .argument(
@@ -114,20 +115,18 @@ export function connectCommand(io: Io, beside?: readonly string[]): Command {
     .addOption(
       option('--ready-file <file>', 'write the local addresses here once all are open; it is removed at the end'),
     )
+    .addOption(new Option('--detach', 'go on without the terminal once all is open: see tunnelctl ps, stop and logs'))
     .addOption(option('-q, --quiet', 'print failures only'))
     .addHelpText('after', examples)
-    .action(async (targets: string[], flags: Flags) => await run(targets, flags, beside, io))
+    .action(async (targets: string[], flags: Flags) => await run(targets, flags, line, io))
 }
 
-async function run(
-  targets: readonly string[],
-  flags: Flags,
-  beside: readonly string[] | undefined,
-  io: Io,
-): Promise<void> {
+async function run(targets: readonly string[], flags: Flags, line: CommandLine, io: Io): Promise<void> {
+  const { behindDashes: beside } = line
   if (targets.length === 0 && flags.socks5 === undefined && mayAsk(flags, io)) {
     const { agent, target } = await pick(flags, io)
-    return await run([target], { ...flags, agent }, beside, io)
+    const words = [...line.words, '--agent', agent, target]
+    return await run([target], { ...flags, agent }, { ...line, words }, io)
   }
   collectAtOnce()
   const targetsOf = targets.map(target => withAddress(parseForward(target, flags.namespace), flags.address))
@@ -157,6 +156,10 @@ async function run(
     throw new TunnelError('USAGE', `the command behind -- ${what}`, {
       hint: 'write it as: tunnelctl connect db/prod:5432 -- psql -h {host} -p {port}',
     })
+  }
+  if (flags.detach) {
+    const { connectDetached } = await import('./detached.ts')
+    return await connectDetached(flags, only === undefined ? 'socks5' : formatTarget(only.target), line, io)
   }
   const json = flags.output === 'json' && !flags.stdio
   const statsIntervalMs = timerFlag('--stats-interval', flags.statsInterval, 0)
