@@ -25,6 +25,7 @@ Register-ArgumentCompleter -Native -CommandName tunnelctl -ScriptBlock {
             @('completion', 'print a completion script for your shell'),
             @('-V', 'print the version'),
             @('--version', 'print the version'),
+            @('--no-color', 'no colours, as with NO_COLOR; for every command'),
             @('-h', 'show this help'),
             @('--help', 'show this help')
         )
@@ -48,6 +49,7 @@ Register-ArgumentCompleter -Native -CommandName tunnelctl -ScriptBlock {
             @('--redial-every', 'replace the carrier this often, before a load balancer ends it; default: never'),
             @('--ready-file', 'write the local addresses here once all are open; it is removed at the end'),
             @('--detach', 'go on without the terminal once all is open: see tunnelctl ps, stop and logs'),
+            @('--plain', 'lines that go by, and no live block: for screen readers, and for logs'),
             @('-q', 'print failures only'),
             @('--quiet', 'print failures only'),
             @('-h', 'show this help'),

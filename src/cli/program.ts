@@ -144,11 +144,14 @@ Examples:
 Each command has its own --help.
 `
 
+const NO_COLOUR = '--no-color'
+
 /** Runs one command line and returns its exit code; failures are printed as one line on stderr. */
-export async function runProgram(args: readonly string[], io: Io): Promise<number> {
+export async function runProgram(args: readonly string[], given: Io): Promise<number> {
+  const { line: typed, io } = withColourChoice(args, given)
   try {
-    const [first, ...rest] = args
-    const asked = first === 'help' ? [...rest, '--help'] : [...args]
+    const [first, ...rest] = typed
+    const asked = first === 'help' ? [...rest, '--help'] : [...typed]
     const line = parted(asked)
     await (await programFor(line, io)).parseAsync(line.words, { from: 'user' })
     return 0
@@ -160,6 +163,16 @@ export async function runProgram(args: readonly string[], io: Io): Promise<numbe
 /** Every command with all of its options, for what is made from the tree. Loads all of them; parses nothing yet. */
 export async function wholeProgram(io: Io): Promise<Command> {
   return await buildProgram(io, () => true)
+}
+
+/** `--no-color` means the same wherever it stands, before `--`: what NO_COLOR means. */
+function withColourChoice(args: readonly string[], io: Io): { line: readonly string[]; io: Io } {
+  const end = args.indexOf('--')
+  const own = end < 0 ? args : args.slice(0, end)
+  if (!own.includes(NO_COLOUR)) return { line: args, io }
+  const { stdin, stdout, stderr, env } = io
+  const line = [...own.filter(word => word !== NO_COLOUR), ...(end < 0 ? [] : args.slice(end))]
+  return { line, io: { stdin, stdout, stderr, env: { ...env, NO_COLOR: '1', FORCE_COLOR: undefined } } }
 }
 
 const nameIn = (args: readonly string[]): string | undefined => args.find(argument => !argument.startsWith('-'))
@@ -187,6 +200,7 @@ async function buildProgram(
   const program = new Command('tunnelctl')
     .description('A local port, or a pipe, to a service in a Kubernetes cluster - and it stays.')
     .version(version, '-V, --version', 'print the version')
+    .option(NO_COLOUR, 'no colours, as with NO_COLOR; for every command')
     .addHelpText('after', examples)
     .showSuggestionAfterError()
   for (const [name, { summary, load }] of commands) {

@@ -377,3 +377,25 @@ test('a reader of stdout that goes away does not end the tunnel', async () => {
   await running.kill('SIGTERM')
   assert.equal((await running.exited).code, 130)
 })
+
+test('--no-color means the same wherever it stands, and not behind --', async () => {
+  const coloured = { env: { FORCE_COLOR: '1' } }
+  const failing = ['connect', '--gateway', 'ftp://x', to]
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: colours are what is looked for
+  const colour = /\x1b\[/
+  for (const [args, expected] of [
+    [failing, true],
+    [[...failing, '--no-color'], false],
+    [['--no-color', ...failing], false],
+  ] as const) {
+    const running = site.run('connect', args, coloured)
+    assert.equal((await running.finished()).code, 2)
+    assert.equal(colour.test(running.stderr), expected, args.join(' '))
+  }
+  const [code, stdout] = await (async () => {
+    const tunnel = ['connect', '--gateway', gateway.url, '--token-file', connectToken, `127.0.0.1:0:${to}`]
+    const running = site.run('connect', [...tunnel, '--', 'echo', '--no-color'])
+    return [(await running.finished()).code, running.stdout]
+  })()
+  assert.deepEqual([code, stdout], [0, '--no-color\n'])
+})

@@ -44,6 +44,7 @@ interface Flags extends GatewayFlags {
   readonly udpIdleTimeout: string
   readonly redialEvery?: string
   readonly quiet?: boolean
+  readonly plain?: boolean
   readonly readyFile?: string
   readonly socks5?: string
   readonly detach?: boolean
@@ -116,6 +117,7 @@ export function connectCommand(io: Io, line: CommandLine): Command {
       option('--ready-file <file>', 'write the local addresses here once all are open; it is removed at the end'),
     )
     .addOption(new Option('--detach', 'go on without the terminal once all is open: see tunnelctl ps, stop and logs'))
+    .addOption(option('--plain', 'lines that go by, and no live block: for screen readers, and for logs'))
     .addOption(option('-q, --quiet', 'print failures only'))
     .addHelpText('after', examples)
     .action(async (targets: string[], flags: Flags) => await run(targets, flags, line, io))
@@ -176,6 +178,7 @@ async function run(targets: readonly string[], flags: Flags, line: CommandLine, 
     io,
     output: json ? 'json' : 'text',
     quiet: flags.quiet === true || flags.stdio === true || beside !== undefined,
+    plain: flags.plain === true,
     snapshot: () => connect?.snapshot(),
     actions: actionsAt(io, quit, () => connect),
   })

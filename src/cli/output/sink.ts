@@ -28,6 +28,8 @@ export interface OutputOptions {
    * `--stdio`, and `-- COMMAND`.
    */
   readonly quiet: boolean
+  /** Text: the lines that go by, and no live block, at a terminal too. */
+  readonly plain?: boolean
   /** Asked at most four times a second, and only by a live block. */
   readonly snapshot: () => ConnectSnapshot | undefined
   /** For a live block, where stdin is the terminal too. */
@@ -40,12 +42,13 @@ export function createOutput({
   io,
   output,
   quiet,
+  plain = false,
   snapshot,
   actions,
   clock = displayClock,
 }: OutputOptions): ConnectOutput {
   if (output === 'json') return jsonOutput(io)
   const terminal = terminalOf(io)
-  if (quiet || !terminal.live) return textOutput(io, terminal, quiet)
+  if (quiet || plain || !terminal.live) return textOutput(io, terminal, quiet)
   return new LiveOutput(io, terminal, clock, snapshot, actions)
 }
