@@ -16,6 +16,7 @@ export class Account {
   #bytesDown = 0
   /** What is cut from now on is cut by this end itself, and no news. */
   #closing = false
+  #openMs: number | undefined
 
   constructor(sink: ConnectSink, clock: Clock) {
     this.#sink = sink
@@ -29,7 +30,8 @@ export class Account {
       bytesUp += stream.bytesSent
       bytesDown += stream.bytesReceived
     }
-    return { streamsOpen: this.#streams.size, streamsTotal: this.#streamsTotal, bytesUp, bytesDown }
+    const opened = this.#openMs === undefined ? {} : { openMs: this.#openMs }
+    return { streamsOpen: this.#streams.size, streamsTotal: this.#streamsTotal, bytesUp, bytesDown, ...opened }
   }
 
   /** Those that are open, in the order in which they were opened. */
@@ -49,7 +51,10 @@ export class Account {
     const since = this.#clock.now()
     this.#streams.set(stream, { target, since })
     this.#streamsTotal++
-    stream.once('opened', () => this.#sink.event({ event: 'open', stream: stream.id, target }))
+    stream.once('opened', () => {
+      this.#openMs = this.#clock.now() - since
+      this.#sink.event({ event: 'open', stream: stream.id, target })
+    })
     let failure: TunnelError | undefined
     stream.once('error', error => {
       failure = asTunnelError(error)

@@ -3,7 +3,7 @@ import type { Readable, Writable } from 'node:stream'
 import { waitAtMost } from '../clock.ts'
 import { TunnelError } from '../errors.ts'
 import type { Forward, Target } from '../net/target.ts'
-import type { ConnectSink, ConnectSnapshot, ForwardSnapshot, StreamSnapshot } from './events.ts'
+import type { ConnectSink, ConnectSnapshot, ForwardSnapshot, PingSnapshot, StreamSnapshot } from './events.ts'
 import { type ProxyAt, ProxyForward } from './proxy.ts'
 import { runStdio } from './stdio.ts'
 import { TcpForward } from './tcp.ts'
@@ -126,14 +126,15 @@ export class Connect {
 
   snapshot(): ConnectSnapshot {
     const { clock, gateway } = this.#options
+    const forwards = this.#forwards.map(forward => forward.snapshot())
     return {
       gateway,
       agent: this.#uplink.agent,
       state: this.#uplink.state,
       uptimeMs: clock.now() - this.#startedAt,
       resumes: this.#uplink.outage.resumes,
-      ping: this.#uplink.ping,
-      forwards: this.#forwards.map(forward => forward.snapshot()),
+      ping: withDial(this.#uplink.ping, forwards),
+      forwards,
     }
   }
 
@@ -199,6 +200,12 @@ export class Connect {
     const pingMs = this.#uplink.ping.nowMs
     this.#options.sink.event({ event: 'stats', ...totals, pingMs: pingMs === undefined ? null : roundMs(pingMs) })
   }
+}
+
+/** The worst of the forwards: the one that somebody waits for. */
+function withDial(ping: PingSnapshot, forwards: readonly ForwardSnapshot[]): PingSnapshot {
+  const longest = Math.max(...forwards.map(({ openMs }) => openMs ?? Number.NEGATIVE_INFINITY))
+  return longest === Number.NEGATIVE_INFINITY ? ping : { ...ping, dialMs: Math.max(0, longest - (ping.nowMs ?? 0)) }
 }
 
 const roundMs = (ms: number): number => Math.round(ms * 100) / 100

@@ -57,6 +57,8 @@ export interface ForwardSnapshot {
   readonly target: string
   readonly streamsOpen: number
   readonly streamsTotal: number
+  /** From OPEN to the agent's answer, the last time. */
+  readonly openMs?: number
   /** Bytes from the developer to the service. */
   readonly bytesUp: number
   readonly bytesDown: number
@@ -79,6 +81,8 @@ export interface PingSnapshot {
   readonly recentMs: readonly number[]
   /** The first leg alone, connect to gateway and back. */
   readonly gatewayMs?: number
+  /** How long the agent took to reach a service, the last time: from OPEN to its answer, without the ping. */
+  readonly dialMs?: number
 }
 
 export interface ConnectSnapshot {

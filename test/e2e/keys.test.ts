@@ -59,13 +59,14 @@ realTest('Ctrl-C and Ctrl-Z are still what they are, and the terminal is as it w
   await terminal.shows(/^code=130\nsignals$/m)
 })
 
-realTest('in the background nothing stops it', tmux, async t => {
+realTest('in the background nothing stops it, and it draws nothing over what others write', tmux, async t => {
   const port = await freePort()
   const terminal = await TestTerminal.open(t, 'bash --norc --noprofile', env)
   await terminal.type(`${binary} connect --address 127.0.0.1 ${port}:db/test:5432 &`, 'Enter')
   await terminal.shows(/Forwarding from/)
   await echoed(await dial(port), 'from behind')
+  assert.doesNotMatch(await terminal.screen(), /●/)
   await terminal.type('clear; jobs', 'Enter')
-  await terminal.shows(/Running/)
+  assert.doesNotMatch(await terminal.shows(/Running/), /●/)
   await terminal.type('kill %1', 'Enter')
 })

@@ -22,7 +22,7 @@ import {
   redialOption,
   timerFlag,
 } from '../options.ts'
-import type { KeyInput } from '../output/keys.ts'
+import { isInForeground, type KeyInput } from '../output/keys.ts'
 import type { LiveActions } from '../output/live.ts'
 import { type ConnectOutput, createOutput } from '../output/sink.ts'
 import { formatCount } from '../output/units.ts'
@@ -178,7 +178,8 @@ async function run(targets: readonly string[], flags: Flags, line: CommandLine, 
     io,
     output: json ? 'json' : 'text',
     quiet: flags.quiet === true || flags.stdio === true || beside !== undefined,
-    plain: flags.plain === true,
+    // In the background a block that is drawn in place would be drawn over what others write.
+    plain: flags.plain === true || (io.stderr.isTTY === true && !isInForeground()),
     snapshot: () => connect?.snapshot(),
     actions: actionsAt(io, quit, () => connect),
   })

@@ -109,13 +109,17 @@ function lastRow({ state, ping }: ConnectSnapshot, columns: number): Row {
 }
 
 /** The sparkline comes last: it grows with every ping, and moves nothing. */
-function pingRow({ nowMs, p50Ms, p99Ms, recentMs, gatewayMs }: PingSnapshot, columns: number, style: Style): Row {
+function pingRow(
+  { nowMs, p50Ms, p99Ms, recentMs, gatewayMs, dialMs }: PingSnapshot,
+  columns: number,
+  style: Style,
+): Row {
   const now: Row = [span('ping ', 'dim'), span(nowMs === undefined ? '-' : formatMs(nowMs), style)]
   const numbers = spaced([
     now,
     labelled('p50', p50Ms, style),
     labelled('p99', p99Ms, style),
-    legs(nowMs, gatewayMs, style),
+    legs(nowMs, gatewayMs, dialMs, style),
   ])
   const room = Math.min(maxBars, columns - rowWidth(numbers) - 2)
   if (room < minBars || recentMs.length === 0) return numbers
@@ -136,7 +140,7 @@ function labelled(label: string, ms: number | undefined, style: Style, unit?: 'u
 }
 
 /** The second leg is what the first leaves of the whole: nobody measures it, and a late first leg must not make it negative. */
-function legs(nowMs: number | undefined, gatewayMs: number | undefined, style: Style): Row {
+function legs(nowMs: number | undefined, gatewayMs: number | undefined, dialMs: number | undefined, style: Style): Row {
   if (nowMs === undefined || gatewayMs === undefined) return []
   const agentMs = Math.max(0, nowMs - gatewayMs)
   return [
@@ -144,5 +148,6 @@ function legs(nowMs: number | undefined, gatewayMs: number | undefined, style: S
     span(formatMs(gatewayMs), style),
     span(' · agent ', 'dim'),
     span(formatMs(agentMs), style),
+    ...(dialMs === undefined ? [] : [span(' · service ', 'dim'), span(formatMs(dialMs), style)]),
   ]
 }

@@ -75,7 +75,7 @@ export class Keys {
 const raiseForJob = (signal: NodeJS.Signals): void => void process.kill(0, signal)
 
 /** Whether the process group of this process is the one in front at its terminal. */
-function isInForeground(): boolean {
+export function isInForeground(): boolean {
   try {
     if (process.platform === 'win32') return true
     if (process.platform === 'linux') {

@@ -201,3 +201,13 @@ test('a low terminal has no row for keys, and one for each forward before any co
   assert.ok(!rows.includes('? keys'))
   assert.ok(!rows.some(row => row.includes('#1')))
 })
+
+test('the leg to the service is what its last dial took, once there was one', () => {
+  const { ping } = snapshotOf()
+  const rows = rowsOf(snapshotOf({ ping: { ...ping, dialMs: 4.2 } }), { columns: 120, rows: 24 }, {})
+  assert.ok(
+    rows.some(row => row.includes('gateway 11 ms · agent 12 ms · service 4.2 ms')),
+    rows.join('\n'),
+  )
+  assert.ok(!rowsOf(snapshotOf(), { columns: 120, rows: 24 }, {}).some(row => row.includes('service')))
+})
