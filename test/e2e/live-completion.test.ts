@@ -183,3 +183,16 @@ realTest('zsh completes targets, at a terminal', { programs: ['zsh', 'tmux'], pa
   await terminal.type('tunnelctl connect web', 'Tab')
   await terminal.shows(/tunnelctl connect web\/prod:http/)
 })
+
+test('kubectl is told the same, one a line, and that no file is meant', async () => {
+  const complete = fileURLToPath(new URL('../../bin/kubectl_complete-tunnelctl.js', import.meta.url))
+  const said = async (...args: string[]) => {
+    const running = new Process('kubectl_complete', process.execPath, [complete, ...args], { env: user() })
+    assert.equal((await running.finished()).code, 0)
+    return running.stdout.split('\n').slice(0, -1)
+  }
+  assert.deepEqual(await said('connect', 'pg/db:'), ['pg/db:5432', 'pg/db:9187', ':4'])
+  assert.deepEqual(await said('serv'), ['services', ':4'])
+  assert.deepEqual(await said('connect', '--output', ''), ['text', 'json', ':4'])
+  assert.deepEqual(await said('nothing', 'here'), [':4'])
+})
