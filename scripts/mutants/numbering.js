@@ -53,7 +53,7 @@ export const mutants = [
   {
     name: 'does not free at a resume what the peer has',
     file: outbox,
-    from: 'this.#replay.acknowledge(peerExpected)',
+    from: 'this.#replay.acknowledge(peerExpected, 0)',
     to: '',
   },
   {
