@@ -136,7 +136,7 @@ function notes(env: Env): Detached[] {
   return names.flatMap(name => {
     try {
       const note = JSON.parse(readFileSync(join(folder(env), name), 'utf8')) as Partial<Detached>
-      return isNote(note) && noteOf(note.name, env).endsWith(`/${name}`) ? [note] : []
+      return isNote(note) && `${note.name}.json` === name ? [note] : []
     } catch {
       return []
     }

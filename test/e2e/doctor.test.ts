@@ -3,10 +3,9 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { join } from 'node:path'
 import { after, test } from 'node:test'
 import type { Process } from '../support/processes.ts'
-import { realTest, run } from '../support/servers.ts'
+import { makeCertificate, realTest } from '../support/servers.ts'
 import { freePort, serveEcho } from '../support/sockets.ts'
 import { Site, serviceArgs } from '../support/tunnel.ts'
 
@@ -106,20 +105,7 @@ realTest(
   'over TLS it says how long the certificate is good, or what is wrong with it',
   { programs: ['openssl'], packages: 'openssl' },
   async () => {
-    const [cert, key] = [join(site.folder, 'cert.pem'), join(site.folder, 'key.pem')]
-    const request = [
-      'req',
-      '-x509',
-      '-newkey',
-      'ec',
-      '-pkeyopt',
-      'ec_paramgen_curve:prime256v1',
-      '-nodes',
-      '-days',
-      '30',
-    ]
-    const names = ['-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost']
-    await run(scope, 'openssl', [...request, ...names, '-keyout', key, '-out', cert])
+    const { cert, key } = await makeCertificate(scope, site.folder)
     const secure = await site.gateway(['--tls-cert', cert, '--tls-key', key])
     const url = `wss://localhost:${new URL(secure.url).port}`
     await site.agent({ url }, ['--ca-file', cert, ...serviceArgs(services)])
