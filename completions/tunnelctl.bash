@@ -40,7 +40,7 @@ _tunnelctl() {
         esac
     done
     case "$path $prev" in
-        'connect --token-file' | 'connect --ca-file' | 'connect --ready-file' | 'agent --token-file' | 'agent --ca-file' | 'gateway --verify-key' | 'gateway --tls-cert' | 'gateway --tls-key' | 'services --token-file' | 'services --ca-file' | 'agents --token-file' | 'agents --ca-file' | 'up --file' | 'doctor --token-file' | 'doctor --ca-file' | 'login --token-file' | 'login --ca-file' | 'token keygen --out' | 'token create --key' | 'token inspect --token-file') _tunnelctl_files && return ;;
+        'connect --token-file' | 'connect --ca-file' | 'connect --ready-file' | 'agent --token-file' | 'agent --ca-file' | 'gateway --verify-key' | 'gateway --oidc-rules' | 'gateway --tls-cert' | 'gateway --tls-key' | 'services --token-file' | 'services --ca-file' | 'agents --token-file' | 'agents --ca-file' | 'up --file' | 'doctor --token-file' | 'doctor --ca-file' | 'login --token-file' | 'login --ca-file' | 'token keygen --out' | 'token create --key' | 'token inspect --token-file') _tunnelctl_files && return ;;
         'connect -o' | 'connect --output') words='text json' ;;
         'agent --log-format') words='json pretty' ;;
         'agent --log-level') words='debug info warn error off' ;;
@@ -63,13 +63,13 @@ _tunnelctl() {
         'doctor --agent') _tunnelctl_live agents && return ;;
         'doctor -n' | 'doctor --namespace') _tunnelctl_live namespaces && return ;;
         'config view --context') _tunnelctl_live contexts && return ;;
-        'connect --gateway' | 'connect --address' | 'connect --socks5' | 'connect --stats-interval' | 'connect --ping-interval' | 'connect --hold-timeout' | 'connect --udp-idle-timeout' | 'connect --redial-every' | 'agent --gateway' | 'agent --service' | 'agent --allow' | 'agent --deny' | 'agent --cluster-domain' | 'agent --dns-server' | 'agent --dial-timeout' | 'agent --redial-every' | 'agent --drain-timeout' | 'agent --detached-ttl' | 'agent --detached-memory' | 'agent --health-listen' | 'gateway --listen' | 'gateway --admin-listen' | 'gateway --drain-timeout' | 'services --gateway' | 'agents --gateway' | 'doctor --gateway' | 'login --gateway' | 'login --name' | 'login --agent' | 'login -n' | 'login --namespace' | 'token create --subject' | 'token create --agent' | 'token create --allow' | 'token create --ttl') return ;;
+        'connect --gateway' | 'connect --address' | 'connect --socks5' | 'connect --stats-interval' | 'connect --ping-interval' | 'connect --hold-timeout' | 'connect --udp-idle-timeout' | 'connect --redial-every' | 'agent --gateway' | 'agent --service' | 'agent --allow' | 'agent --deny' | 'agent --cluster-domain' | 'agent --dns-server' | 'agent --dial-timeout' | 'agent --redial-every' | 'agent --drain-timeout' | 'agent --detached-ttl' | 'agent --detached-memory' | 'agent --health-listen' | 'gateway --listen' | 'gateway --admin-listen' | 'gateway --oidc-issuer' | 'gateway --oidc-audience' | 'gateway --oidc-scopes' | 'gateway --drain-timeout' | 'services --gateway' | 'agents --gateway' | 'doctor --gateway' | 'login --gateway' | 'login --name' | 'login --agent' | 'login -n' | 'login --namespace' | 'token create --subject' | 'token create --agent' | 'token create --allow' | 'token create --ttl') return ;;
         *)
             case $path in
                 '') words='connect agent gateway services agents up ps stop logs doctor login context config token demo completion' flags='-V --version --no-color -h --help' ;;
                 'connect') words='' flags='--gateway --token-file --ca-file --context --agent -n --namespace --address --socks5 --stdio -o --output --stats-interval --ping-interval --hold-timeout --udp-idle-timeout --redial-every --ready-file --detach --plain -q --quiet -h --help' live=targets ;;
                 'agent') words='' flags='--gateway --token-file --ca-file --service --allow --deny --cluster-domain --dns-server --dial-timeout --redial-every --drain-timeout --detached-ttl --detached-memory --health-listen --log-format --log-level -h --help' ;;
-                'gateway') words='' flags='--listen --admin-listen --verify-key --tls-cert --tls-key --drain-timeout --dev --log-format --log-level -h --help' ;;
+                'gateway') words='' flags='--listen --admin-listen --verify-key --oidc-issuer --oidc-audience --oidc-rules --oidc-scopes --tls-cert --tls-key --drain-timeout --dev --log-format --log-level -h --help' ;;
                 'services') words='' flags='--gateway --token-file --ca-file --context --agent -n --namespace -A --all-namespaces -o --output -h --help' ;;
                 'agents') words='' flags='--gateway --token-file --ca-file --context -o --output -h --help' ;;
                 'up') words='' flags='--file -h --help' ;;

@@ -88,6 +88,7 @@ const kinds = {
   PORT_TAKEN: { exit: 1, hint: 'choose another local port, or leave it out and any free one is taken' },
   LISTEN: { exit: 1, hint: 'check the address and the port, and the right to bind them' },
   GATEWAY_UNREACHABLE: { exit: 4, retryable: true, hint: 'check the URL of --gateway and the network to it' },
+  ISSUER_UNREACHABLE: { exit: 4, retryable: true, hint: 'check the network to the issuer of your tokens' },
   NOT_A_GATEWAY: { exit: 4, hint: 'check the URL of --gateway: host, port and path' },
   TLS: { exit: 4, hint: 'check the certificate of the gateway, or give its CA with --ca-file' },
   COMMAND: {

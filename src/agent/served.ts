@@ -2,11 +2,13 @@
 import { setMaxListeners } from 'node:events'
 import { asTunnelError, TunnelError } from '../errors.ts'
 import type { Stream } from '../mux/stream.ts'
+import { isMeasure, MAX_MEASURES } from '../net/measure.ts'
 import { splice } from '../net/splice.ts'
 import { formatTarget, type Target, targetFromJson } from '../net/target.ts'
 import type { Log } from '../observe/log.ts'
 import { type Open, Verdict } from '../wire/frame.ts'
 import type { Dialer } from './dialer.ts'
+import { serveMeasure } from './measure.ts'
 import { joinUdp } from './udp.ts'
 
 /** One for all: making an error, with its stack, for every stream that ends would cost more than the stream. */
@@ -24,6 +26,7 @@ export class ServedStreams {
   readonly #dialer: Pick<Dialer, 'dial' | 'dialUdp'>
   readonly #log: Log
   #draining = false
+  #measuring = 0
 
   constructor(dialer: Pick<Dialer, 'dial' | 'dialUdp'>, log: Log) {
     this.#dialer = dialer
@@ -48,7 +51,7 @@ export class ServedStreams {
       described = formatTarget(target)
       if (this.#draining) throw new TunnelError('DRAINING', 'the agent is shutting down')
       if (open.verdict !== Verdict.ALLOWED) throw new TunnelError('DENIED', `the token does not allow ${described}`)
-      const join = await this.#dial(target, gone.signal)
+      const join = isMeasure(target) ? this.#measure() : await this.#dial(target, gone.signal)
       stream.off('close', leave)
       this.opened++
       await join(stream)
@@ -61,6 +64,15 @@ export class ServedStreams {
       stream.reset(error)
     } finally {
       this.open--
+    }
+  }
+
+  #measure(): (stream: Stream) => Promise<void> {
+    if (this.#measuring >= MAX_MEASURES) throw new TunnelError('LIMIT', 'others are measuring', { hint: '' })
+    this.#measuring++
+    return async stream => {
+      await serveMeasure(stream)
+      this.#measuring--
     }
   }
 

@@ -1,15 +1,16 @@
-/** One HTTP request to a gateway, with the credentials of connect: for what needs no carrier. */
+/** One HTTP request to a gateway: for what needs no carrier. */
 import { get as httpGet, type IncomingMessage } from 'node:http'
 import { get as httpsGet } from 'node:https'
 import { TunnelError } from '../errors.ts'
 import { readSmallStream } from '../net/smallfile.ts'
-import { type GatewayAddress, readCa } from './dial.ts'
+import { type GatewayAddress, gatewayEndpoint, readCa } from './dial.ts'
 import { explain, refusalOf, unreachable } from './refusal.ts'
 
 export interface AskOptions extends GatewayAddress {
   /** Below the gateway's own: `/v1/services`. */
   readonly path: string
-  readonly token: string
+  /** That of connect; absent for what anybody may ask. */
+  readonly token?: string
   readonly signal: AbortSignal
   readonly timeoutMs?: number
 }
@@ -40,9 +41,7 @@ export async function askGateway(options: AskOptions): Promise<Answer> {
 
 function respond({ url, path, token, caFile, signal, timeoutMs = TIMEOUT_MS }: AskOptions): Promise<IncomingMessage> {
   const secure = url.protocol === 'wss:'
-  const endpoint = new URL(url)
-  endpoint.protocol = secure ? 'https:' : 'http:'
-  endpoint.pathname = `${url.pathname.replace(/\/$/, '')}${path}`
+  const endpoint = gatewayEndpoint(url, path)
   const ca = caFile === undefined ? undefined : readCa(caFile)
   return new Promise((resolve, reject) => {
     const request = (secure ? httpsGet : httpGet)(
@@ -50,7 +49,7 @@ function respond({ url, path, token, caFile, signal, timeoutMs = TIMEOUT_MS }: A
       {
         // A connection that is kept would keep the process.
         agent: false,
-        headers: { authorization: `Bearer ${token}`, accept: 'application/json' },
+        headers: { accept: 'application/json', ...(token !== undefined && { authorization: `Bearer ${token}` }) },
         signal,
         timeout: timeoutMs,
         ...(ca !== undefined && { ca }),

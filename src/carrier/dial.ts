@@ -1,8 +1,8 @@
 /** Dials a gateway: one WebSocket with the credentials in its header, or one TunnelError that says why not. */
 import { readFileSync } from 'node:fs'
-import { isIP } from 'node:net'
 import type { Clock } from '../clock.ts'
 import { TunnelError } from '../errors.ts'
+import { isLoopback } from '../net/loopback.ts'
 import { explainFileError } from '../net/smallfile.ts'
 import { SUBPROTOCOL } from '../wire/message.ts'
 import type { Carrier } from './carrier.ts'
@@ -58,7 +58,7 @@ export function dialGateway(options: DialOptions): Promise<Carrier> {
   const { url, role, token, clock, signal } = options
   const timeoutMs = options.timeoutMs ?? TIMEOUT_MS
   const endpoint = new URL(url)
-  endpoint.pathname = `${url.pathname.replace(/\/$/, '')}/v1/${role}`
+  endpoint.pathname = pathBelow(url, `/v1/${role}`)
   const masking = url.protocol === 'wss:' || isLoopback(url.hostname) ? 'zero' : 'random'
   const ca = options.caFile === undefined ? undefined : readCa(options.caFile)
   return new Promise((resolve, reject) => {
@@ -94,8 +94,15 @@ export function dialGateway(options: DialOptions): Promise<Carrier> {
   })
 }
 
-const isLoopback = (host: string): boolean =>
-  host === 'localhost' || host === '[::1]' || (isIP(host) === 4 && host.startsWith('127.'))
+/** Where a request to the gateway goes that is no upgrade: `path` below the path that the gateway lives under. */
+export function gatewayEndpoint(url: URL, path: string): URL {
+  const endpoint = new URL(url)
+  endpoint.protocol = url.protocol === 'wss:' ? 'https:' : 'http:'
+  endpoint.pathname = pathBelow(url, path)
+  return endpoint
+}
+
+const pathBelow = ({ pathname }: URL, path: string): string => `${pathname.replace(/\/$/, '')}${path}`
 
 export function readCa(file: string): string {
   const hint = 'give the PEM file of the authority with --ca-file'

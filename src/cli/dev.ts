@@ -4,6 +4,7 @@ import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { TunnelError } from '../errors.ts'
 import { formatHostPort, type HostPort } from '../net/listen.ts'
+import { isLoopback } from '../net/loopback.ts'
 import { readPrivateKey, writeKeyPair } from '../token/keys.ts'
 import { createToken } from '../token/token.ts'
 
@@ -17,8 +18,7 @@ const TTL_MS = 7 * 24 * 60 * 60_000
 
 /** @throws TunnelError USAGE when somebody else on the network could come in with tokens that lie around */
 export function requireLoopback(listen: HostPort): void {
-  const { host } = listen
-  if (host === '::1' || host === 'localhost' || /^127\./.test(host)) return
+  if (isLoopback(listen.host)) return
   throw new TunnelError('USAGE', `--dev serves this machine only, not ${formatHostPort(listen)}`, {
     hint: 'leave out --listen, or give --verify-key in place of --dev',
   })

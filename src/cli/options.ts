@@ -1,4 +1,5 @@
 /** Options that several commands share. Every option can be set by TUNNELCTL_<FLAG>; a flag goes before it. */
+import { existsSync } from 'node:fs'
 import { Option } from 'commander'
 import type { Carrier } from '../carrier/carrier.ts'
 import { dialGateway, parseGatewayUrl } from '../carrier/dial.ts'
@@ -7,7 +8,7 @@ import { TunnelError } from '../errors.ts'
 import type { Role } from '../net/claims.ts'
 import { formatDuration, parseDuration } from '../net/duration.ts'
 import { quote } from '../net/quote.ts'
-import { readToken } from '../token/secret.ts'
+import { grantFile, readToken } from '../token/secret.ts'
 import type { Io } from './io.ts'
 
 /** An option with its environment variable: `--token-file <file>` reads TUNNELCTL_TOKEN_FILE. */
@@ -99,7 +100,8 @@ export async function gatewayDialler(
     url,
     token: first,
     dial: async signal => {
-      const token = flags.tokenFile === undefined || flags.tokenFile === '-' ? first : await quietly(flags, io)
+      const token =
+        flags.tokenFile === undefined || flags.tokenFile === '-' ? first : await freshToken(flags, io, warned)
       return await dialGateway({
         url,
         role,
@@ -112,16 +114,27 @@ export async function gatewayDialler(
   }
 }
 
+/** About the file, the first time. */
+const warned = (): void => {}
+
 /**
- * The token, with a warning when others may read its file.
+ * The token, renewed if it is due, with a warning when others may read its file.
  * @throws TunnelError TOKEN_FILE
  */
-export const tokenOf = ({ tokenFile }: GatewayFlags, { env, stdin, stderr }: Io): Promise<string> =>
-  readToken({ tokenFile, env, stdin, warn: message => stderr.write(`warning: ${message}\n`) })
+export const tokenOf = (flags: GatewayFlags, io: Io): Promise<string> =>
+  freshToken(flags, io, message => io.stderr.write(`warning: ${message}\n`))
 
-/** Warnings about the file were given the first time. */
-const quietly = ({ tokenFile }: GatewayFlags, { env, stdin }: Io): Promise<string> =>
-  readToken({ tokenFile, env, stdin })
+async function freshToken(
+  { tokenFile }: GatewayFlags,
+  { env, stdin }: Io,
+  warn: (message: string) => void,
+): Promise<string> {
+  if (tokenFile !== undefined && existsSync(grantFile(tokenFile))) {
+    const { renewIfDue } = await import('./renewal.ts')
+    await renewIfDue(tokenFile, Date.now)
+  }
+  return await readToken({ tokenFile, env, stdin, warn })
+}
 
 export function refuseSecret(): never {
   throw new TunnelError('USAGE', 'a token is never given as an argument, which every process can read', {

@@ -88,6 +88,8 @@ export class Hop {
   draining = false
   /** Agent: the services that it has told of. */
   readonly published = new Published()
+  /** It was asked to come back with a new token, or came in with one that has hardly any time left. */
+  toldOfExpiry = false
   /** Client: the agent that it asked for last, while that was not here. */
   awaits: string | undefined
   /** Totals for metrics. */

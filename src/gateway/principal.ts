@@ -17,13 +17,21 @@ export interface Principal {
 
 export function principalFromClaims(claims: Claims): Principal {
   const { role, sub, agents, allow, exp, jti } = claims
-  return Object.freeze({
+  return freezePrincipal({
     role,
     subject: sub,
-    agents: Object.freeze([...agents]),
-    allow: Object.freeze(allow.map(text => freezePattern(parsePattern(text)))),
+    agents,
+    allow: allow.map(parsePattern),
     expiresAt: exp * 1000,
     tokenId: jti,
+  })
+}
+
+export function freezePrincipal(principal: Principal): Principal {
+  return Object.freeze({
+    ...principal,
+    agents: Object.freeze([...principal.agents]),
+    allow: Object.freeze(principal.allow.map(freezePattern)),
   })
 }
 

@@ -26,6 +26,8 @@ const HELLO_TIMEOUT_MS = 10_000
 const MAX_AGENTS_TOLD = 64
 /** A token may be this much over its time before its carrier is ended: clocks differ. */
 const EXPIRY_GRACE_MS = 60_000
+/** So long before, its end is asked to come with a new one, if it has one then. */
+const EXPIRY_NOTICE_MS = 45_000
 /** An agent's own name for its process. */
 const INSTANCE = /^[\w-]{1,64}$/
 /** Ends are asked to leave one after another, at this distance, within these shares of the time there is; agents first. */
@@ -107,13 +109,22 @@ export class Reception {
     return hop
   }
 
-  /** Ends the carriers of those whose token has expired. */
+  /** Ends the carriers of those whose token has expired. Whose token expires soon is asked, once, to come with a new one. */
   endExpired(): void {
     for (const hop of this.relay.hops) {
-      if (this.#options.wallNow() < hop.principal.expiresAt + EXPIRY_GRACE_MS) continue
-      this.#log.warn('token expired', identity(hop))
-      hop.carrier.close(new TunnelError('UNAUTHENTICATED', '').close, 'the token has expired')
+      const leftMs = this.#leftMs(hop)
+      if (leftMs <= -EXPIRY_GRACE_MS) {
+        this.#log.warn('token expired', identity(hop))
+        hop.carrier.close(new TunnelError('UNAUTHENTICATED', '').close, 'the token has expired')
+      } else if (leftMs < EXPIRY_NOTICE_MS && !hop.toldOfExpiry) {
+        hop.toldOfExpiry = true
+        hop.send(encodeJson(Kind.DRAIN, { afterMs: 0, why: 'expiry' }))
+      }
     }
+  }
+
+  #leftMs({ principal }: Hop): number {
+    return principal.expiresAt - this.#options.wallNow()
   }
 
   /**
@@ -154,6 +165,7 @@ export class Reception {
       const { software, instance, draining } = decodeJson(message)
       hop.instance = typeof instance === 'string' && INSTANCE.test(instance) ? instance : ''
       hop.draining = draining === true
+      hop.toldOfExpiry = this.#leftMs(hop) < EXPIRY_NOTICE_MS
       this.relay.add(hop, this.#welcome(principal))
       if (principal.role === 'agent') this.#tellWaiting(principal.agents[0])
       // It was let in before the drain began, and nobody has asked it yet.

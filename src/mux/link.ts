@@ -17,6 +17,9 @@ export interface Hello {
   readonly draining?: boolean
 }
 
+/** Why the gateway asks an end to leave: it shuts down itself, or the end's token ends soon. */
+export type DrainReason = 'drain' | 'expiry'
+
 export interface LinkOptions {
   readonly clock: Clock
   /** Fields of HELLO. */
@@ -26,7 +29,7 @@ export interface LinkOptions {
   /** A later WELCOME. */
   readonly onNews?: (news: Welcome) => void
   /** The gateway asks to leave, in `afterMs`. */
-  readonly onDrain?: (link: Link, afterMs: number) => void
+  readonly onDrain?: (link: Link, afterMs: number, reason: DrainReason) => void
   /** From the first byte to WELCOME. */
   readonly greetingTimeoutMs?: number
   /** Gives up while WELCOME has not come. */
@@ -207,8 +210,9 @@ export class Link {
         return known ? this.#options.onNews?.(this.#welcome) : this.#greeted(this.#welcome)
       }
       case Kind.DRAIN: {
-        const { afterMs } = decodeJson(message)
-        return this.#options.onDrain?.(this, typeof afterMs === 'number' && afterMs >= 0 ? afterMs : 0)
+        const { afterMs, why } = decodeJson(message)
+        const delayMs = typeof afterMs === 'number' && afterMs >= 0 ? afterMs : 0
+        return this.#options.onDrain?.(this, delayMs, why === 'expiry' ? why : 'drain')
       }
       default:
         throw violation(`message kind ${kindOf(message)} on the hop's route`)

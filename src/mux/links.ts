@@ -6,10 +6,10 @@ import type { Carrier } from '../carrier/carrier.ts'
 import { watchWake } from '../carrier/wake.ts'
 import { type Clock, delay } from '../clock.ts'
 import type { TunnelError } from '../errors.ts'
-import { Link, type LinkOptions } from './link.ts'
+import { type DrainReason, Link, type LinkOptions } from './link.ts'
 
 /** Why a link is left while it may still serve. */
-export type MoveReason = 'asked' | 'schedule' | 'drain' | 'sleep' | 'stall'
+export type MoveReason = 'asked' | 'schedule' | DrainReason | 'sleep' | 'stall'
 
 export interface LinksOptions {
   /** Opens a carrier to the gateway; the token is read again for each dial. */
@@ -63,7 +63,7 @@ export class Links {
       signal,
       ...(onAttach && { onAttach }),
       ...(onNews && { onNews }),
-      onDrain: (link, afterMs) => void this.#drain(link, afterMs),
+      onDrain: (link, afterMs, reason) => void this.#leave(link, afterMs, reason),
     })
   }
 
@@ -102,9 +102,9 @@ export class Links {
   }
 
   /** The gateway tells each end another time, so that they do not all come back at once. */
-  async #drain(link: Link, afterMs: number): Promise<void> {
+  async #leave(link: Link, afterMs: number, reason: DrainReason): Promise<void> {
     const { clock, move } = this.#options
     await delay(clock, afterMs, this.#end.signal)
-    if (this.#current === link && !this.#end.signal.aborted) move('drain')
+    if (this.#current === link && !this.#end.signal.aborted) move(reason)
   }
 }

@@ -1,6 +1,5 @@
 /** Reads what somebody put into a small file or a pipe, a token or a key, without trusting its size. */
 import { type FileHandle, open } from 'node:fs/promises'
-import type { Readable } from 'node:stream'
 import { type ErrorCode, TunnelError } from '../errors.ts'
 
 export interface SmallText {
@@ -31,11 +30,14 @@ export async function readSmallFile(file: string, maxBytes: number, code: ErrorC
 }
 
 /** The whole text of `stream`, or undefined when it is longer than `maxBytes`; then the rest is left unread. */
-export async function readSmallStream(stream: Readable, maxBytes: number): Promise<string | undefined> {
+export async function readSmallStream(
+  stream: AsyncIterable<Uint8Array | string>,
+  maxBytes: number,
+): Promise<string | undefined> {
   const chunks: Buffer[] = []
   let length = 0
-  for await (const chunk of stream as AsyncIterable<Buffer | string>) {
-    const bytes = Buffer.from(chunk as Buffer)
+  for await (const chunk of stream) {
+    const bytes = Buffer.from(chunk as Uint8Array)
     length += bytes.length
     if (length > maxBytes) return undefined
     chunks.push(bytes)

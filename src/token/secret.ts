@@ -18,6 +18,9 @@ const maxFileBytes = 2 * tokenLimits.bytes
 
 const jwt = /^[\w-]+\.[\w-]+\.[\w-]+$/
 
+/** Where that lies which renews the token of a file: beside it. Absent for tokens that nobody can renew. */
+export const grantFile = (tokenFile: string): string => `${tokenFile}.grant`
+
 /**
  * The token, without the blanks around it. Read it again for each dial: whoever rotates tokens replaces the file.
  * @throws TunnelError TOKEN_FILE in one line that never shows what was read

@@ -53,10 +53,13 @@ test('all is well as far as the service, and each check says what it has found',
   const lines = running.stdout.trimEnd().split('\n')
   assert.deepEqual(
     lines.map(line => line.slice(0, 17).trim()),
-    ['✓ configuration', '✓ token', '✓ network', '✓ gateway', '✓ clock', '✓ WebSocket', '✓ agent'],
+    ['✓ configuration', '✓ token', '✓ network', '✓ gateway', '✓ clock', '✓ WebSocket', '✓ agent', '✓ throughput'],
   )
   assert.match(running.stdout, /for ada, good for \S+.*; allows \*\/test:\* at home\n/)
   assert.match(running.stdout, /home answers in .* to the gateway; echo\/test:7 accepts connections, after /)
+  const rate = String.raw`\d+(\.\d+)? [kMG]B\/s`
+  const both = `${rate} up, ${rate} down`
+  assert.match(running.stdout, new RegExp(`throughput {5}to the gateway ${both}; to the agent ${both}\n`))
 })
 
 test('the first thing that is wrong has its code, a hint, and the exit code', async () => {

@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import { decideOpen } from '../../src/gateway/acl.ts'
 import { principalFromClaims } from '../../src/gateway/principal.ts'
 import type { Claims } from '../../src/net/claims.ts'
+import { measureTarget } from '../../src/net/measure.ts'
 import { parseTarget } from '../../src/net/target.ts'
 
 const claims: Claims = {
@@ -27,7 +28,15 @@ test('an OPEN is denied unless a pattern allows it, and the answer names the pat
   }
 })
 
+test('whoever may use an agent may measure the path to it, and nothing else goes by that name', () => {
+  assert.equal(decideOpen(connect, measureTarget).allowed, true)
+  for (const text of ['0/0:1', '0/prod:measure', 'api/0:measure']) {
+    assert.equal(decideOpen(connect, parseTarget(text)).allowed, false, text)
+  }
+})
+
 test('an agent opens nothing, even with patterns in its token', () => {
   const forged = principalFromClaims({ ...claims, role: 'agent', agents: ['home'], allow: ['*/*:*'] })
   assert.deepEqual(decideOpen(forged, parseTarget('api/prod:8080')), { allowed: false })
+  assert.deepEqual(decideOpen(forged, measureTarget), { allowed: false })
 })

@@ -202,6 +202,28 @@ test('a carrier whose token has expired is closed with 4401, after a minute of g
   assert.equal((await closed).code, 4401)
 })
 
+test('before that it is asked once to come with another token, unless it came so late', async t => {
+  const running = await gateway(t)
+  const { socket } = await greet(running.url, 'connect', connectToken)
+  running.wallNow = claims.exp * 1000 - 45_000
+  running.clock.advanceSync(10_000)
+  running.wallNow += 1
+  const late = await greet(running.url, 'connect', connectToken)
+  let told = 0
+  late.socket.on('message', () => told++)
+  const asked = once(socket, 'message') as Promise<[Buffer]>
+  running.clock.advanceSync(10_000)
+  const [message] = await asked
+  assert.deepEqual([kindOf(message), decodeJson(message)], [Kind.DRAIN, { afterMs: 0, why: 'expiry' }])
+  socket.on('message', () => told++)
+  running.clock.advanceSync(10_000)
+  for (const each of [socket, late.socket]) {
+    each.ping()
+    await once(each, 'pong')
+  }
+  assert.equal(told, 0)
+})
+
 test('an agent whose name is held by another subject is closed with 4403', async t => {
   const { url } = await gateway(t)
   const agent = await greet(url, 'agent', agentToken)

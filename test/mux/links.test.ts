@@ -149,7 +149,16 @@ test('a gateway that drains says when to leave', async () => {
   assert.deepEqual(told, ['drain'])
 })
 
-for (const body of [{}, { afterMs: -1 }, { afterMs: 'soon' }]) {
+test('a gateway that sees a token end says why it asks', async () => {
+  const { links, dial, told, clock } = world()
+  const dialled = await dial()
+  links.adopt(dialled.link)
+  drain(dialled, { afterMs: 0, why: 'expiry' })
+  await clock.advance(0)
+  assert.deepEqual(told, ['expiry'])
+})
+
+for (const body of [{}, { afterMs: 0, why: 'whim' }, { afterMs: -1 }, { afterMs: 'soon' }]) {
   test(`DRAIN ${JSON.stringify(body)} means now`, async () => {
     const { links, dial, told, clock } = world()
     const dialled = await dial()

@@ -2,6 +2,7 @@
 import { rm } from 'node:fs/promises'
 import { Command } from 'commander'
 import { escapeText } from '../../observe/escape.ts'
+import { grantFile } from '../../token/secret.ts'
 import { formatColumns } from '../columns.ts'
 import { Config } from '../config/config.ts'
 import type { Context } from '../config/context.ts'
@@ -77,14 +78,16 @@ export function contextCommand(io: Io): Command {
     .command('remove')
     .alias('rm')
     .summary('remove a context, and the token that login has stored for it')
-    .description('Removes a context, and the token that login has stored for it.')
+    .description('Removes a context, and what login has stored for it.')
     .argument('<name>')
     .action(async (name: string) => {
       const config = await load()
       const { 'token-file': tokenFile } = config.context(name)
       config.remove(name)
       await config.save()
-      if (tokenFile === storedToken(config.file, name)) await rm(tokenFile, { force: true })
+      if (tokenFile === storedToken(config.file, name)) {
+        await Promise.all([tokenFile, grantFile(tokenFile)].map(file => rm(file, { force: true })))
+      }
       say(`context ${name} is gone`)
     })
   return command

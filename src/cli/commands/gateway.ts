@@ -6,7 +6,10 @@ import { TunnelError } from '../../errors.ts'
 import { Authenticator } from '../../gateway/auth.ts'
 import { Gateway, type GatewayOptions } from '../../gateway/gateway.ts'
 import { loadVerifyKeys } from '../../gateway/keys.ts'
+import type { OidcIssuer } from '../../gateway/oidc.ts'
 import { parseHostPort } from '../../net/listen.ts'
+import { isLoopback } from '../../net/loopback.ts'
+import { quote } from '../../net/quote.ts'
 import { collectAtOnce } from '../collector.ts'
 import { createDevIdentity, devLines, requireLoopback } from '../dev.ts'
 import type { Io } from '../io.ts'
@@ -19,6 +22,10 @@ interface Flags extends LogFlags {
   readonly listen: string
   readonly adminListen?: string
   readonly verifyKey?: readonly string[]
+  readonly oidcIssuer?: string
+  readonly oidcAudience?: string
+  readonly oidcScopes: string
+  readonly oidcRules?: string
   readonly tlsCert?: string
   readonly tlsKey?: string
   readonly drainTimeout: string
@@ -39,6 +46,14 @@ export function gatewayCommand(io: Io): Command {
     .addOption(option('--listen <host:port>', 'where connect and agents dial in').default('127.0.0.1:8080'))
     .addOption(option('--admin-listen <host:port>', 'serve /healthz, /readyz and /metrics here'))
     .addOption(repeated('--verify-key <file...>', 'public key to check tokens with: the FILE.pub of token keygen'))
+    .addOption(option('--oidc-issuer <url>', 'let people in who log in there: an OpenID Connect provider'))
+    .addOption(option('--oidc-audience <client-id>', 'the client id of tunnelctl at the issuer'))
+    .addOption(option('--oidc-rules <file>', 'YAML: who may do what, by the claims of their tokens'))
+    .addOption(
+      option('--oidc-scopes <scopes>', 'what tunnelctl login asks the issuer for').default(
+        'openid email offline_access',
+      ),
+    )
     .addOption(option('--tls-cert <file>', 'PEM certificate chain; without it, put a proxy that ends TLS in front'))
     .addOption(option('--tls-key <file>', 'PEM private key of the certificate'))
     .addOption(drainTimeoutOption('how long, after SIGTERM, carriers may take to move elsewhere'))
@@ -60,11 +75,12 @@ async function run(flags: Flags, io: Io): Promise<void> {
   }
   const drainTimeoutMs = timerFlag('--drain-timeout', flags.drainTimeout, 0)
   const tls = await tlsFrom(flags)
+  const oidc = await oidcFrom(flags)
   const shutdown = shutdownOnSignals()
   const options: GatewayOptions = {
     listen,
     ...(flags.adminListen !== undefined && { adminListen: parseHostPort(flags.adminListen) }),
-    authenticator: new Authenticator({ keys: await loadVerifyKeys(files), now: Date.now }),
+    authenticator: new Authenticator({ keys: await loadVerifyKeys(files), oidc, now: Date.now }),
     ...(tls && { tls }),
     software,
     clock: systemClock,
@@ -88,6 +104,28 @@ async function tlsFrom({ tlsCert, tlsKey }: Flags): Promise<GatewayOptions['tls'
     throw new TunnelError('USAGE', '--tls-cert and --tls-key go together')
   }
   return { cert: await readPem('--tls-cert', tlsCert), key: await readPem('--tls-key', tlsKey) }
+}
+
+async function oidcFrom(flags: Flags): Promise<OidcIssuer | undefined> {
+  const { oidcIssuer: issuer, oidcAudience: audience, oidcRules, oidcScopes } = flags
+  if (issuer === undefined && audience === undefined && oidcRules === undefined) return undefined
+  if (issuer === undefined || audience === undefined || oidcRules === undefined) {
+    throw new TunnelError('USAGE', '--oidc-issuer, --oidc-audience and --oidc-rules go together')
+  }
+  const { protocol, hostname } = URL.canParse(issuer) ? new URL(issuer) : { protocol: '', hostname: '' }
+  if (protocol !== 'https:' && !(protocol === 'http:' && isLoopback(hostname))) {
+    throw new TunnelError('USAGE', `--oidc-issuer ${quote(issuer)} is no https URL`, {
+      hint: 'give it as it stands in the claim "iss" of the tokens',
+    })
+  }
+  const [oidc, { loadRules }] = await Promise.all([import('../../gateway/oidc.ts'), import('../../gateway/rules.ts')])
+  return new oidc.OidcIssuer({
+    issuer,
+    audience,
+    scopes: oidcScopes.split(/[\s,]+/).filter(scope => scope !== ''),
+    rules: await loadRules(oidcRules),
+    monotonicNow: () => systemClock.now(),
+  })
 }
 
 async function readPem(flag: string, file: string): Promise<string> {

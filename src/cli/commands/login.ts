@@ -1,19 +1,24 @@
 /** `tunnelctl login`: checks a gateway and a token, and keeps them as a context. */
+import { rm } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { Command } from 'commander'
+import { askGateway } from '../../carrier/ask.ts'
 import { dialGateway, parseGatewayUrl } from '../../carrier/dial.ts'
 import { systemClock } from '../../clock.ts'
 import { TunnelError } from '../../errors.ts'
 import { Link } from '../../mux/link.ts'
+import { tokenIssuer } from '../../net/claims.ts'
 import { formatDuration } from '../../net/duration.ts'
 import { escapeText } from '../../observe/escape.ts'
-import { readToken } from '../../token/secret.ts'
+import { grantFile, readToken } from '../../token/secret.ts'
 import { inspectToken } from '../../token/token.ts'
-import { Config, writePrivately } from '../config/config.ts'
+import { Config } from '../config/config.ts'
 import type { Context } from '../config/context.ts'
 import { configFile } from '../config/paths.ts'
 import type { Io } from '../io.ts'
+import type { LoginOffer } from '../oidc.ts'
 import { gatewayOptions, option } from '../options.ts'
+import { writePrivately } from '../own-file.ts'
 import { shutdownOnSignals } from '../signals.ts'
 import { software } from '../version.ts'
 import { storedToken } from './context.ts'
@@ -29,12 +34,14 @@ interface Flags {
 
 const examples = `
 Examples:
-  tunnelctl login --gateway wss://gateway.example.com          asks for the token
+  tunnelctl login --gateway wss://gateway.example.com          the gateway says where to log in, or asks for a token
   tunnelctl login --gateway wss://gateway.example.com --token-file me.token
   issue-token | tunnelctl login --gateway wss://gateway.example.com --token-file -
 
 A token file stays where it is, and is read again whenever it is needed. A
-token that was pasted or piped is kept beside the configuration, for you alone.
+token that was pasted, piped, or got from the issuer that the gateway trusts is
+kept beside the configuration, for you alone. That of an issuer is renewed
+before it ends, for as long as the issuer lets it.
 `
 
 export function loginCommand(io: Io): Command {
@@ -57,50 +64,25 @@ async function run(flags: Flags, io: Io): Promise<void> {
   const url = parseGatewayUrl(flags.gateway)
   const config = await Config.load(configFile(io.env))
   const name = flags.name ?? url.host
-  const token = await tokenFrom(flags, io)
-  await check(url, token, flags.caFile)
-  const kept = flags.tokenFile === undefined || flags.tokenFile === '-'
-  const tokenFile = kept ? storedToken(config.file, name) : absolute(flags.tokenFile)
-  const context: Context = {
-    gateway: url.href.replace(/\/$/, ''),
-    'token-file': tokenFile,
-    ...(flags.caFile !== undefined && { 'ca-file': absolute(flags.caFile) }),
-    ...(flags.agent !== undefined && { agent: flags.agent }),
-    ...(flags.namespace !== undefined && { namespace: flags.namespace }),
-  }
-  config.set(name, context)
-  config.use(name)
-  if (kept) await writePrivately(tokenFile, `${token}\n`)
-  await config.save()
-  io.stderr.write(`logged in to ${context.gateway} ${describe(token)}\ncontext ${name} is the current one\n`)
-}
-
-async function tokenFrom({ tokenFile }: Flags, io: Io): Promise<string> {
-  const { env, stdin } = io
-  const asked = tokenFile === undefined && (env.TUNNELCTL_TOKEN ?? '') === '' && stdin.isTTY && io.stderr.isTTY
-  if (asked) {
-    const { askSecret } = await import('../prompt.ts')
-    return await readToken({ env: { TUNNELCTL_TOKEN: await askSecret('Token', io) }, stdin })
-  }
-  return await readToken({ tokenFile, env, stdin, warn: message => io.stderr.write(`warning: ${message}\n`) })
-}
-
-/** As `connect` would come in. */
-async function check(url: URL, token: string, caFile: string | undefined): Promise<void> {
   const shutdown = shutdownOnSignals()
   try {
     const { signal } = shutdown
-    const carrier = await dialGateway({
-      url,
-      role: 'connect',
-      token,
-      clock: systemClock,
-      signal,
-      ...(caFile !== undefined && { caFile }),
-    })
-    const link = await Link.greet(carrier, { clock: systemClock, hello: { role: 'connect', software }, signal })
-    link.close('logged in')
-    await link.ended
+    const login = await logIn(url, flags, io, signal)
+    const agents = await check(url, login.token, flags.caFile, signal)
+    const tokenFile = login.keep === undefined ? absolute(flags.tokenFile) : storedToken(config.file, name)
+    const context: Context = {
+      gateway: url.href.replace(/\/$/, ''),
+      'token-file': tokenFile,
+      ...(flags.caFile !== undefined && { 'ca-file': absolute(flags.caFile) }),
+      ...(flags.agent !== undefined && { agent: flags.agent }),
+      ...(flags.namespace !== undefined && { namespace: flags.namespace }),
+    }
+    config.set(name, context)
+    config.use(name)
+    await login.keep?.(tokenFile)
+    await config.save()
+    const who = describe(login.token, agents)
+    io.stderr.write(`logged in to ${context.gateway} ${who}\ncontext ${name} is the current one\n`)
   } catch (thrown) {
     if (shutdown.interrupted()) throw new TunnelError('INTERRUPTED', 'interrupted')
     throw thrown
@@ -109,12 +91,70 @@ async function check(url: URL, token: string, caFile: string | undefined): Promi
   }
 }
 
-function describe(token: string): string {
+interface Login {
+  readonly token: string
+  /** Absent for a token that is in a file of the user's already. */
+  readonly keep?: (tokenFile: string) => Promise<void>
+}
+
+async function logIn(url: URL, { tokenFile, caFile }: Flags, io: Io, signal: AbortSignal): Promise<Login> {
+  const { env, stdin } = io
+  const given = tokenFile !== undefined || (env.TUNNELCTL_TOKEN ?? '') !== ''
+  const offer = given ? undefined : await offered(url, caFile, signal)
+  if (offer !== undefined) {
+    const [{ logInByDevice }, { keepTokens }] = await Promise.all([import('../oidc.ts'), import('../renewal.ts')])
+    const tokens = await logInByDevice(offer, line => io.stderr.write(`${line}\n`), signal)
+    return { token: tokens.idToken, keep: file => keepTokens(file, offer, tokens) }
+  }
+  const asked = !given && stdin.isTTY && io.stderr.isTTY
+  const token = asked
+    ? await readToken({ env: { TUNNELCTL_TOKEN: await (await import('../prompt.ts')).askSecret('Token', io) }, stdin })
+    : await readToken({ tokenFile, env, stdin, warn: message => io.stderr.write(`warning: ${message}\n`) })
+  if (tokenFile !== undefined && tokenFile !== '-') return { token }
+  return {
+    token,
+    keep: async file => {
+      await rm(grantFile(file), { force: true })
+      await writePrivately(file, `${token}\n`)
+    },
+  }
+}
+
+/** Where the gateway's people log in; undefined when it takes only tokens that somebody has made. */
+async function offered(url: URL, caFile: string | undefined, signal: AbortSignal): Promise<LoginOffer | undefined> {
+  const { body } = await askGateway({ url, path: '/v1/login', signal, ...(caFile !== undefined && { caFile }) })
+  const { oidc } = (body ?? {}) as { oidc?: Record<string, unknown> }
+  const { issuer, clientId, scopes } = oidc ?? {}
+  if (typeof issuer !== 'string' || typeof clientId !== 'string' || !URL.canParse(issuer)) return undefined
+  return { issuer, clientId, scopes: Array.isArray(scopes) ? scopes.map(String) : ['openid'] }
+}
+
+/** Comes in as `connect` would. Returns the agents that the token may use, of those that are connected. */
+async function check(url: URL, token: string, caFile: string | undefined, signal: AbortSignal): Promise<unknown> {
+  const carrier = await dialGateway({
+    url,
+    role: 'connect',
+    token,
+    clock: systemClock,
+    signal,
+    ...(caFile !== undefined && { caFile }),
+  })
+  const link = await Link.greet(carrier, { clock: systemClock, hello: { role: 'connect', software }, signal })
+  link.close('logged in')
+  await link.ended
+  return link.welcome.agents
+}
+
+/** Only a token of the gateway's own issuer says itself what it allows. */
+function describe(token: string, connected: unknown): string {
   const now = Date.now()
   const { claims, expiresAt } = inspectToken(token, now)
-  const list = (value: unknown) => (Array.isArray(value) ? escapeText(value.join(', '), 200) : 'nothing')
+  const list = (value: unknown) =>
+    Array.isArray(value) && value.length > 0 ? escapeText(value.join(', '), 200) : 'none'
   const lifetime = expiresAt === undefined ? '' : `, for ${formatDuration(expiresAt - now)}`
-  return `as ${escapeText(String(claims.sub), 100)}${lifetime}: agents ${list(claims.agents)}; allowed ${list(claims.allow)}`
+  const who = `as ${escapeText(String(claims.email ?? claims.sub), 100)}${lifetime}`
+  if (claims.iss !== tokenIssuer) return `${who}; agents connected: ${list(connected)}`
+  return `${who}: agents ${list(claims.agents)}; allowed ${list(claims.allow)}`
 }
 
 const absolute = (path = ''): string => resolve(path)

@@ -1,13 +1,13 @@
 /** `tunnelctl token`: makes key pairs, makes tokens, shows what is in one. */
 import { Command, CommanderError, Option } from 'commander'
-import { TunnelError } from '../../errors.ts'
-import type { Role } from '../../net/claims.ts'
+import { type Role, tokenIssuer } from '../../net/claims.ts'
 import { formatDuration, parseDuration } from '../../net/duration.ts'
 import { redactTokens } from '../../net/quote.ts'
 import { readPrivateKey, writeKeyPair } from '../../token/keys.ts'
 import { readToken } from '../../token/secret.ts'
 import { createToken, inspectToken, type TokenReport } from '../../token/token.ts'
 import type { Io } from '../io.ts'
+import { refuseSecret } from '../options.ts'
 
 interface CreateOptions {
   readonly key: string
@@ -114,7 +114,10 @@ function addInspect(command: Command, io: Io): void {
       const report = inspectToken(token, now)
       io.stdout.write(`${toAscii(JSON.stringify(report, null, 2))}\n`)
       say(io, lifetime(report, now))
-      if (report.problem !== undefined) say(io, `a gateway would refuse it: ${report.problem}`)
+      if (report.problem === undefined) return
+      const { iss } = report.claims
+      const unless = typeof iss === 'string' && iss !== tokenIssuer ? ', unless its --oidc-issuer is who made it' : ''
+      say(io, `a gateway would refuse it: ${report.problem}${unless}`)
     })
 }
 
@@ -125,12 +128,6 @@ function lifetime({ expiresAt, expired }: TokenReport, now: number): string {
 }
 
 const until = (at: number, now: number): string => `${formatDuration(at - now)}, until ${new Date(at).toISOString()}`
-
-function refuseSecret(): never {
-  throw new TunnelError('USAGE', 'a token is never given as an argument, which every process can read', {
-    hint: 'give --token-file FILE (- for stdin) or set TUNNELCTL_TOKEN',
-  })
-}
 
 /** A token may come from anywhere: what is not plain ASCII in it could move the cursor or hide text. */
 function toAscii(json: string): string {

@@ -8,14 +8,12 @@
  *         gateway: wss://gateway.example.com
  *         token-file: tokens/prod.token
  */
-import { randomBytes } from 'node:crypto'
-import { readFile, rename, rm, writeFile } from 'node:fs/promises'
-import { dirname } from 'node:path'
+import { readFile } from 'node:fs/promises'
 import { Document, isMap, parseDocument } from 'yaml'
 import { TunnelError } from '../../errors.ts'
 import { quote } from '../../net/quote.ts'
 import { explainFileError } from '../../net/smallfile.ts'
-import { makeOwnFolder } from '../own-folder.ts'
+import { writePrivately } from '../own-file.ts'
 import { type Context, contextKeys } from './context.ts'
 import { besideConfig } from './paths.ts'
 
@@ -136,22 +134,6 @@ export class Config {
         ? 'make one with: tunnelctl login --gateway URL'
         : `there are: ${names.slice(0, 10).join(', ')}`
     return new TunnelError('USAGE', `there is no context ${quote(name)}`, { hint })
-  }
-}
-
-/**
- * Writes `text` to a file that only this user may read, so that a reader sees the old text or the new.
- * @throws TunnelError USAGE
- */
-export async function writePrivately(file: string, text: string): Promise<void> {
-  const draft = `${file}.${randomBytes(6).toString('hex')}`
-  try {
-    makeOwnFolder(dirname(file))
-    await writeFile(draft, text, { mode: 0o600 })
-    await rename(draft, file)
-  } catch (cause) {
-    await rm(draft, { force: true }).catch(() => {})
-    throw new TunnelError('USAGE', `cannot write ${file}: ${explainFileError(cause)}`, { cause, hint: '' })
   }
 }
 

@@ -11,11 +11,11 @@
  * `tunnelctl up` in it.
  */
 import { readFile } from 'node:fs/promises'
-import { isIP } from 'node:net'
 import { dirname, join } from 'node:path'
 import { parse } from 'yaml'
 import { TunnelError } from '../../errors.ts'
 import { parseHostPort } from '../../net/listen.ts'
+import { isLoopback } from '../../net/loopback.ts'
 import { quote } from '../../net/quote.ts'
 import { explainFileError } from '../../net/smallfile.ts'
 import { parseForward } from '../../net/target.ts'
@@ -79,9 +79,6 @@ function argumentsOf({ forwards, ...others }: Record<string, unknown>, file: str
 
 const socksAddress = (value: unknown): string | undefined =>
   value === undefined || /^[0-9]+$/.test(String(value)) ? undefined : parseHostPort(String(value)).host
-
-const isLoopback = (host: string): boolean =>
-  host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'))
 
 async function nearest(folder: string): Promise<{ file: string; text: string }> {
   for (let at = folder; ; at = dirname(at)) {

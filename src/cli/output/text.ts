@@ -47,6 +47,7 @@ const moveReasons: Record<MoveReason, string> = {
   asked: 'as you asked',
   schedule: 'as --redial-every asked',
   drain: 'because the gateway is shutting down',
+  expiry: 'before its token expires',
   sleep: 'because this machine was asleep',
   stall: 'because the one before did not answer',
 }

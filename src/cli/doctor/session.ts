@@ -1,0 +1,24 @@
+/** The checks of `tunnelctl doctor` behind the gateway: the agent, and the service. */
+import { systemClock } from '../../clock.ts'
+import { formatTarget, type Target } from '../../net/target.ts'
+import { formatMs } from '../output/units.ts'
+import type { Known, Patient } from './patient.ts'
+import { type Probe, withProbe } from './probe.ts'
+
+export async function agentAndService(patient: Patient, known: Known): Promise<string> {
+  const { target } = patient
+  return await withProbe(patient, known, target, async probe => {
+    const { agent, ping } = probe.snapshot
+    const legs = ping.gatewayMs === undefined ? '' : `, ${formatMs(ping.gatewayMs)} of them to the gateway`
+    const answers = `${agent} answers in ${ping.nowMs === undefined ? 'time' : formatMs(ping.nowMs)}${legs}`
+    return target === undefined ? answers : `${answers}; ${await reached(target, probe)}`
+  })
+}
+
+async function reached(target: Target, probe: Probe): Promise<string> {
+  if (target.protocol === 'udp') return `${formatTarget(target)} is UDP, where nobody answers a dial`
+  const since = systemClock.now()
+  const socket = await probe.dial()
+  socket.destroy()
+  return `${formatTarget(target)} accepts connections, after ${formatMs(systemClock.now() - since)}`
+}
