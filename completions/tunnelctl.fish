@@ -106,6 +106,7 @@ complete -c tunnelctl -n '__tunnelctl_at connect' -l ready-file -r -F -d 'write 
 complete -c tunnelctl -n '__tunnelctl_at connect' -l detach -d 'go on without the terminal once all is open: see tunnelctl ps, stop and logs'
 complete -c tunnelctl -n '__tunnelctl_at connect' -l plain -d 'lines that go by, and no live block: for screen readers, and for logs'
 complete -c tunnelctl -n '__tunnelctl_at connect' -s q -l quiet -d 'print failures only'
+complete -c tunnelctl -n '__tunnelctl_at connect' -s v -l verbose -d 'print a line for each connection too, when it opens and when it ends'
 complete -c tunnelctl -n '__tunnelctl_at connect' -s h -l help -d 'show this help'
 complete -c tunnelctl -n '__tunnelctl_at agent' -l gateway -x -d 'the gateway to dial, as wss://gateway.example.com'
 complete -c tunnelctl -n '__tunnelctl_at agent' -l token-file -r -F -d 'file with the token, - for stdin; without it, TUNNELCTL_TOKEN is the token'

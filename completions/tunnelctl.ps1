@@ -52,6 +52,8 @@ Register-ArgumentCompleter -Native -CommandName tunnelctl -ScriptBlock {
             @('--plain', 'lines that go by, and no live block: for screen readers, and for logs'),
             @('-q', 'print failures only'),
             @('--quiet', 'print failures only'),
+            @('-v', 'print a line for each connection too, when it opens and when it ends'),
+            @('--verbose', 'print a line for each connection too, when it opens and when it ends'),
             @('-h', 'show this help'),
             @('--help', 'show this help')
         )

@@ -104,6 +104,7 @@ test('each library stays in its place', () => {
     '@inquirer/password': /^cli\/prompt\.ts/,
     '@inquirer/search': /^cli\/prompt\.ts/,
     yaml: /^(cli\/config\/|gateway\/rules\.ts)/,
+    'fastest-levenshtein': /^cli\/nearest\.ts/,
     'openid-client': /^cli\/oidc\.ts/,
     pino: /^observe\//,
     'prom-client': /^observe\//,

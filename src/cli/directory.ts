@@ -1,6 +1,6 @@
 /** What the gateway tells a client of agents and services, asked for and read field by field. */
 import { askGateway } from '../carrier/ask.ts'
-import { parseGatewayUrl } from '../carrier/dial.ts'
+import { type GatewayAddress, parseGatewayUrl } from '../carrier/dial.ts'
 import { TunnelError } from '../errors.ts'
 import { isAgentName } from '../net/claims.ts'
 import { type PublishedService, publishedFromJson } from '../net/published.ts'
@@ -11,6 +11,11 @@ import { shutdownOnSignals } from './signals.ts'
 export interface ListedAgent {
   readonly name: string
   readonly services: readonly PublishedService[]
+}
+
+/** A gateway, and the token for it. */
+export interface GatewayAccess extends GatewayAddress {
+  readonly token: string
 }
 
 /** @throws TunnelError as `connect` would when it dials */
@@ -24,14 +29,17 @@ export async function askDirectory(flags: GatewayFlags, io: Io): Promise<readonl
   const token = await tokenOf(flags, io)
   const shutdown = shutdownOnSignals()
   try {
-    const { signal } = shutdown
     const { caFile } = flags
-    const file = caFile === undefined ? {} : { caFile }
-    const { body } = await askGateway({ url, path: '/v1/services', token, signal, ...file })
-    return read(body)
+    return await readDirectory({ url, token, signal: shutdown.signal, ...(caFile !== undefined && { caFile }) })
   } finally {
     shutdown.release()
   }
+}
+
+/** @throws TunnelError as `askDirectory` */
+export async function readDirectory(access: GatewayAccess & { readonly signal: AbortSignal }): Promise<ListedAgent[]> {
+  const { body } = await askGateway({ ...access, path: '/v1/services' })
+  return read(body)
 }
 
 function read(answer: unknown): ListedAgent[] {

@@ -3,15 +3,12 @@ import { randomBytes } from 'node:crypto'
 import { Command, Option } from 'commander'
 import { systemClock } from '../../clock.ts'
 import { Connect } from '../../connect/connect.ts'
-import type { ProxyAt } from '../../connect/proxy.ts'
 import { asTunnelError, TunnelError } from '../../errors.ts'
-import { isAgentName } from '../../net/claims.ts'
-import { parseHostPort } from '../../net/listen.ts'
-import { quote } from '../../net/quote.ts'
-import { type Forward, formatTarget, parseForward } from '../../net/target.ts'
+import { type Forward, formatTarget } from '../../net/target.ts'
 import { announce, type Forwarding, runBeside } from '../beside.ts'
 import { collectAtOnce } from '../collector.ts'
 import { applyContext, contextOption } from '../config/apply.ts'
+import { checkBeside, type ForwardFlags, forwardsFrom } from '../forwards.ts'
 import type { Io } from '../io.ts'
 import {
   type GatewayFlags,
@@ -25,18 +22,16 @@ import {
 import { isInForeground, type KeyInput } from '../output/keys.ts'
 import type { LiveActions } from '../output/live.ts'
 import { type ConnectOutput, createOutput } from '../output/sink.ts'
+import type { Talk } from '../output/text.ts'
 import { formatCount } from '../output/units.ts'
 import type { CommandLine } from '../program.ts'
 import type { Pick } from '../recent.ts'
 import { shutdownOnSignals } from '../signals.ts'
 import { unblockedStdout } from '../standard-output.ts'
+import { Suggestions } from '../suggestion.ts'
 import { software } from '../version.ts'
 
-interface Flags extends GatewayFlags {
-  readonly agent?: string
-  readonly namespace?: string
-  readonly address?: string
-  readonly stdio?: boolean
+interface Flags extends GatewayFlags, ForwardFlags {
   readonly output: 'text' | 'json'
   readonly statsInterval: string
   readonly pingInterval?: string
@@ -44,9 +39,9 @@ interface Flags extends GatewayFlags {
   readonly udpIdleTimeout: string
   readonly redialEvery?: string
   readonly quiet?: boolean
+  readonly verbose?: boolean
   readonly plain?: boolean
   readonly readyFile?: string
-  readonly socks5?: string
   readonly detach?: boolean
 }
 
@@ -119,6 +114,11 @@ export function connectCommand(io: Io, line: CommandLine): Command {
     .addOption(new Option('--detach', 'go on without the terminal once all is open: see tunnelctl ps, stop and logs'))
     .addOption(option('--plain', 'lines that go by, and no live block: for screen readers, and for logs'))
     .addOption(option('-q, --quiet', 'print failures only'))
+    .addOption(
+      option('-v, --verbose', 'print a line for each connection too, when it opens and when it ends').conflicts(
+        'quiet',
+      ),
+    )
     .addHelpText('after', examples)
     .action(async (targets: string[], flags: Flags) => await run(targets, flags, line, io))
 }
@@ -131,34 +131,8 @@ async function run(targets: readonly string[], flags: Flags, line: CommandLine, 
     return await run([target], { ...flags, agent }, { ...line, words }, io)
   }
   collectAtOnce()
-  const targetsOf = targets.map(target => withAddress(parseForward(target, flags.namespace), flags.address))
-  const [only] = targetsOf
-  const forwards = flags.socks5 === undefined ? targetsOf : [...targetsOf, proxyAt(flags.socks5, flags)]
-  if (forwards.length === 0) {
-    throw new TunnelError('USAGE', 'no target was given', {
-      hint: 'name one, for example: tunnelctl connect db/prod:5432',
-    })
-  }
-  if (flags.agent !== undefined && !isAgentName(flags.agent)) {
-    throw new TunnelError('USAGE', `${quote(flags.agent)} is not the name of an agent`, {
-      hint: 'use a-z, 0-9 and -, at most 63 characters',
-    })
-  }
-  const plain = only?.port === undefined && only?.path === undefined && only?.target.protocol === 'tcp'
-  if (flags.stdio && (forwards.length !== 1 || !plain)) {
-    throw new TunnelError('USAGE', '--stdio takes one target of TCP, and nothing local')
-  }
-  if (flags.stdio && flags.tokenFile === '-') {
-    throw new TunnelError('USAGE', 'stdin cannot carry both the token and the data of --stdio', {
-      hint: 'give --token-file FILE or set TUNNELCTL_TOKEN',
-    })
-  }
-  if (beside !== undefined && (beside.length === 0 || flags.stdio || flags.output === 'json')) {
-    const what = beside.length === 0 ? 'is empty' : 'has the terminal, and stdout, for itself'
-    throw new TunnelError('USAGE', `the command behind -- ${what}`, {
-      hint: 'write it as: tunnelctl connect db/prod:5432 -- psql -h {host} -p {port}',
-    })
-  }
+  const { forwards, only } = forwardsFrom(targets, flags)
+  checkBeside(beside, flags)
   if (flags.detach) {
     const { connectDetached } = await import('./detached.ts')
     return await connectDetached(flags, only === undefined ? 'socks5' : formatTarget(only.target), line, io)
@@ -174,15 +148,22 @@ async function run(targets: readonly string[], flags: Flags, line: CommandLine, 
   const gatewayName = gateway.url.href.replace(/\/$/, '')
   let connect: Connect | undefined
   const quit = new AbortController()
-  const output = createOutput({
+  const suggestions = new Suggestions({
+    url: gateway.url,
+    token: gateway.token,
+    ...(flags.caFile !== undefined && { caFile: flags.caFile }),
+  })
+  const plainOutput = createOutput({
     io,
     output: json ? 'json' : 'text',
-    quiet: flags.quiet === true || flags.stdio === true || beside !== undefined,
+    talk: talkOf(flags, beside !== undefined),
     // In the background a block that is drawn in place would be drawn over what others write.
-    plain: flags.plain === true || (io.stderr.isTTY === true && !isInForeground()),
+    plain: flags.plain === true || flags.stdio === true || (io.stderr.isTTY === true && !isInForeground()),
     snapshot: () => connect?.snapshot(),
     actions: actionsAt(io, quit, () => connect),
   })
+  // Programs get events as they happen.
+  const output = json ? plainOutput : suggestions.around(plainOutput)
   connect = new Connect({
     gateway: gatewayName,
     sink: output,
@@ -201,9 +182,16 @@ async function run(targets: readonly string[], flags: Flags, line: CommandLine, 
   })
   const { readyFile } = flags
   output.connecting(gatewayName)
-  if (flags.stdio && only) await runStdio(connect, only, io, output)
+  if (flags.stdio && only) await runStdio(connect, only, { output, suggestions }, io)
   else if (beside !== undefined) await runBeside(connect, { forwards, output, readyFile }, beside, io)
   else await runForwards(connect, { forwards, output, readyFile }, json, quit.signal)
+}
+
+/** Beside a command, and in a pipe, what is said is in the way; in a pipe it may be asked for. */
+function talkOf({ quiet, verbose, stdio }: Flags, beside: boolean): Talk {
+  if (beside) return 'quiet'
+  if (verbose) return 'verbose'
+  return quiet || stdio ? 'quiet' : 'normal'
 }
 
 /** A script is told what is wrong, and not asked. */
@@ -262,28 +250,20 @@ function actionsAt({ stdin }: Io, quit: AbortController, connect: () => Connect 
   }
 }
 
-async function runStdio(connect: Connect, { target }: Forward, io: Io, output: ConnectOutput): Promise<void> {
+async function runStdio(
+  connect: Connect,
+  { target }: Forward,
+  { output, suggestions }: { readonly output: ConnectOutput; readonly suggestions: Suggestions },
+  io: Io,
+): Promise<void> {
   const shutdown = shutdownOnSignals()
   try {
     await connect.stdio(target, { input: io.stdin, output: unblockedStdout(io.stdout) }, shutdown.signal)
+  } catch (thrown) {
+    throw await suggestions.improve(asTunnelError(thrown), formatTarget(target))
   } finally {
     output.close()
     shutdown.release()
   }
   if (shutdown.interrupted()) throw new TunnelError('INTERRUPTED', 'interrupted')
 }
-
-/** `1080`, `127.0.0.1:1080`. */
-function proxyAt(text: string, { address, namespace }: Flags): ProxyAt {
-  if (!/^[0-9]{1,5}$/.test(text)) {
-    const { host, port } = parseHostPort(text)
-    return { proxy: { address: host, port }, namespace }
-  }
-  const { port } = parseHostPort(`localhost:${text}`)
-  return { proxy: address === undefined ? { port } : { address, port }, namespace }
-}
-
-const withAddress = (forward: Forward, address: string | undefined): Forward =>
-  address === undefined || forward.address !== undefined || forward.path !== undefined
-    ? forward
-    : { ...forward, address }

@@ -55,8 +55,15 @@ async function run(flags: Flags, io: Io): Promise<void> {
   const found = flags.allNamespaces || namespace === undefined ? all : all.filter(each => each.namespace === namespace)
   io.stdout.write(formatted(found, flags.output))
   if (found.length > 0) return
-  const others = all.length === 0 ? '' : `, but ${all.length} in other namespaces: see -A`
-  io.stderr.write(`no service is published that the token allows${others}\n`)
+  io.stderr.write(`no service is published that the token allows${await elsewhere(namespace, all)}\n`)
+}
+
+async function elsewhere(namespace: string | undefined, all: readonly Listed[]): Promise<string> {
+  if (namespace === undefined || all.length === 0) return ''
+  const { nearestName } = await import('../nearest.ts')
+  const meant = nearestName(namespace, new Set(all.map(each => each.namespace)))
+  const question = meant === undefined ? '' : ` (did you mean -n ${meant}?)`
+  return ` in namespace ${quote(namespace)}${question}, but ${all.length} in others: see -A`
 }
 
 function listed(agents: readonly ListedAgent[], only: string | undefined): Listed[] {

@@ -52,7 +52,7 @@ export async function withForwards<T>(
   const own = new AbortController()
   let resumed: (gapMs: number) => void = () => {}
   let connect: Connect | undefined
-  const output = createOutput({ io, output: 'text', quiet: false, snapshot: () => connect?.snapshot() })
+  const output = createOutput({ io, output: 'text', talk: 'normal', snapshot: () => connect?.snapshot() })
   connect = new Connect({
     gateway,
     sink: {

@@ -15,7 +15,7 @@ import type { ConnectOutput } from './sink.ts'
 import { Spinner } from './spinner.ts'
 import { watchSuspend } from './suspend.ts'
 import type { Terminal } from './terminal.ts'
-import { lineOf } from './text.ts'
+import { lineOf, type Talk } from './text.ts'
 
 const drawEveryMs = 250
 const KEYS = 'q quit · r dial again · d connections · c commands to copy · ? less'
@@ -29,10 +29,19 @@ export interface LiveActions {
   streams(): readonly StreamSnapshot[]
 }
 
+export interface LiveOptions {
+  readonly terminal: Terminal
+  readonly clock: Clock
+  readonly talk: Talk
+  readonly snapshot: () => ConnectSnapshot | undefined
+  readonly actions?: LiveActions | undefined
+}
+
 export class LiveOutput implements ConnectOutput {
   readonly #io: Pick<Io, 'stdout' | 'stderr'>
   readonly #terminal: Terminal
   readonly #clock: Clock
+  readonly #talk: Talk
   readonly #snapshot: () => ConnectSnapshot | undefined
   readonly #footer: Footer
   readonly #spinner: Spinner
@@ -46,16 +55,11 @@ export class LiveOutput implements ConnectOutput {
   #detach = () => {}
   #cancelTick = () => {}
 
-  constructor(
-    io: Pick<Io, 'stdout' | 'stderr'>,
-    terminal: Terminal,
-    clock: Clock,
-    snapshot: () => ConnectSnapshot | undefined,
-    actions?: LiveActions,
-  ) {
+  constructor(io: Pick<Io, 'stdout' | 'stderr'>, { terminal, clock, talk, snapshot, actions }: LiveOptions) {
     this.#io = io
     this.#terminal = terminal
     this.#clock = clock
+    this.#talk = talk
     this.#snapshot = snapshot
     this.#footer = new Footer(io, terminal)
     this.#spinner = new Spinner(io, terminal, clock)
@@ -74,7 +78,7 @@ export class LiveOutput implements ConnectOutput {
 
   event(event: ConnectEvent): void {
     if (event.event === 'connected') this.#goLive()
-    const line = lineOf(event, this.#terminal.paint)
+    const line = lineOf(event, this.#terminal.paint, this.#talk)
     if (line !== undefined) this.#print(line.stream, line.text)
     // The block must not say otherwise, not even until the next tick.
     if (this.#state === 'live' && (event.event === 'disconnected' || event.event === 'resumed')) this.#tick()

@@ -6,7 +6,7 @@ import { displayClock } from './clock.ts'
 import { jsonOutput } from './json.ts'
 import { type LiveActions, LiveOutput } from './live.ts'
 import { terminalOf } from './terminal.ts'
-import { textOutput } from './text.ts'
+import { type Talk, textOutput } from './text.ts'
 
 export interface ConnectOutput extends ConnectSink {
   /** The first connection is being made. Text on a terminal shows a spinner until `connected` or `close`. */
@@ -23,11 +23,8 @@ export interface ConnectOutput extends ConnectSink {
 export interface OutputOptions {
   readonly io: Pick<Io, 'stdout' | 'stderr' | 'env'>
   readonly output: 'text' | 'json'
-  /**
-   * Text: failures only, and no live block. For `--quiet`, and wherever the terminal belongs to somebody else:
-   * `--stdio`, and `-- COMMAND`.
-   */
-  readonly quiet: boolean
+  /** Text: quiet also means no live block. It is for wherever the terminal belongs to somebody else too. */
+  readonly talk: Talk
   /** Text: the lines that go by, and no live block, at a terminal too. */
   readonly plain?: boolean
   /** Asked at most four times a second, and only by a live block. */
@@ -41,7 +38,7 @@ export interface OutputOptions {
 export function createOutput({
   io,
   output,
-  quiet,
+  talk,
   plain = false,
   snapshot,
   actions,
@@ -49,6 +46,6 @@ export function createOutput({
 }: OutputOptions): ConnectOutput {
   if (output === 'json') return jsonOutput(io)
   const terminal = terminalOf(io)
-  if (quiet || plain || !terminal.live) return textOutput(io, terminal, quiet)
-  return new LiveOutput(io, terminal, clock, snapshot, actions)
+  if (talk === 'quiet' || plain || !terminal.live) return textOutput(io, terminal, talk)
+  return new LiveOutput(io, { terminal, clock, talk, snapshot, actions })
 }

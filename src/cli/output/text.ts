@@ -9,7 +9,7 @@ import { escapeText } from '../../observe/escape.ts'
 import type { Io, Output } from '../io.ts'
 import type { ConnectOutput } from './sink.ts'
 import type { Terminal } from './terminal.ts'
-import { formatMs } from './units.ts'
+import { formatBytes, formatMs } from './units.ts'
 
 export interface Line {
   readonly stream: 'stdout' | 'stderr'
@@ -25,10 +25,13 @@ export interface Failure {
 
 const maxMessage = 600
 
-/** The line for an event, without its newline; undefined when text output says nothing about it, or `quiet` asks so. */
-export function lineOf(event: ConnectEvent, paint: ChalkInstance, quiet = false): Line | undefined {
+/** How much is said: failures; what happens to the whole; each connection too. */
+export type Talk = 'quiet' | 'normal' | 'verbose'
+
+/** The line for an event, without its newline; undefined when text output says nothing about it, or not with this `talk`. */
+export function lineOf(event: ConnectEvent, paint: ChalkInstance, talk: Talk): Line | undefined {
   if (event.event === 'error') return { stream: 'stderr', text: failureLine(event, paint) }
-  if (quiet) return undefined
+  if (talk === 'quiet') return undefined
   switch (event.event) {
     case 'forwarding':
       return { stream: 'stdout', text: `Forwarding from ${escapeText(event.local)} -> ${escapeText(event.target)}` }
@@ -38,6 +41,26 @@ export function lineOf(event: ConnectEvent, paint: ChalkInstance, quiet = false)
       return { stream: 'stderr', text: paint.green(`resumed after ${formatMs(event.gapMs)}`) }
     case 'moved':
       return { stream: 'stderr', text: paint.dim(`moved to another carrier, ${moveReasons[event.reason]}`) }
+    default:
+      return talk === 'verbose' ? detailOf(event, paint) : undefined
+  }
+}
+
+function detailOf(event: ConnectEvent, paint: ChalkInstance): Line | undefined {
+  const detail = (text: string): Line => ({ stream: 'stderr', text: paint.dim(text) })
+  switch (event.event) {
+    case 'connected': {
+      const way = `${escapeText(event.gateway, maxMessage)} to agent ${escapeText(event.agent)}`
+      return detail(`connected through ${way}, ${formatMs(event.pingMs)} away`)
+    }
+    case 'open':
+      return detail(`#${event.stream} ${escapeText(event.target)} open`)
+    case 'close': {
+      const { stream, target, bytesUp, bytesDown, ms, code } = event
+      const how = code === 'OK' ? 'closed' : `ended with ${code}`
+      const carried = `${formatBytes(bytesUp)} up, ${formatBytes(bytesDown)} down`
+      return detail(`#${stream} ${escapeText(target)} ${how} after ${formatMs(ms)}: ${carried}`)
+    }
     default:
       return undefined
   }
@@ -59,17 +82,17 @@ export function failureLine({ code, message, hint, target }: Failure, paint: Cha
   return `tunnelctl: ${paint.red(escapeText(code, 32))} ${about}${escapeText(message, maxMessage)}${advice}`
 }
 
-/** Text output away from a terminal, or with `quiet`. */
-export function textOutput(io: Pick<Io, 'stdout' | 'stderr'>, { paint }: Terminal, quiet: boolean): ConnectOutput {
+/** Text output away from a terminal, or where nothing may be drawn. */
+export function textOutput(io: Pick<Io, 'stdout' | 'stderr'>, { paint }: Terminal, talk: Talk): ConnectOutput {
   const say = (stream: Output, text: string): void => void stream.write(`${text}\n`)
   return {
     event(event) {
-      const line = lineOf(event, paint, quiet)
+      const line = lineOf(event, paint, talk)
       if (line !== undefined) say(io[line.stream], line.text)
     },
     connecting() {},
     note(text) {
-      if (!quiet) say(io.stderr, escapeText(text, maxMessage))
+      if (talk !== 'quiet') say(io.stderr, escapeText(text, maxMessage))
     },
     close(summary) {
       if (summary !== undefined) this.note(summary)

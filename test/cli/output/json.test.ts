@@ -51,10 +51,10 @@ test('text from the wire cannot act on a terminal, even when a field is printed'
 })
 
 test('everything goes to stdout and stderr stays empty, on a terminal and with quiet too', () => {
-  for (const quiet of [false, true]) {
+  for (const talk of ['normal', 'quiet', 'verbose'] as const) {
     const stdout = new FakeStream(new Screen())
     const stderr = new FakeStream(new Screen())
-    const output = createOutput({ io: { stdout, stderr, env: {} }, output: 'json', quiet, snapshot: () => undefined })
+    const output = createOutput({ io: { stdout, stderr, env: {} }, output: 'json', talk, snapshot: () => undefined })
     output.connecting('wss://gw.example.com')
     output.event({ event: 'error', code: 'REFUSED', message: 'm', hint: 'h' })
     output.note('stopping')
@@ -68,7 +68,7 @@ test('a reader that has stopped loses events, and memory stays bounded', () => {
   const stdout = new FakeStream()
   stdout._write = () => {}
   const io = { stdout, stderr: new FakeStream(), env: {} }
-  const output = createOutput({ io, output: 'json', quiet: false, snapshot: () => undefined })
+  const output = createOutput({ io, output: 'json', talk: 'normal', snapshot: () => undefined })
   for (let stream = 0; stream < 50_000; stream++) output.event({ event: 'open', stream, target: 'db/prod:5432' })
   assert.ok(stdout.writableLength < (1 << 20) + 1000, `${stdout.writableLength} bytes`)
   assert.ok(stdout.writableLength > 1 << 19)

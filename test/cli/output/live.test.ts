@@ -27,7 +27,7 @@ function setup({ columns = 80, rows = 24, stdout = 'terminal', env = { NO_COLOR:
   const output = createOutput({
     io: { stdout: out, stderr, env },
     output: 'text',
-    quiet: false,
+    talk: 'normal',
     clock,
     snapshot: () => {
       state.looks++
@@ -348,7 +348,7 @@ test('neither the block nor the spinner keeps the process alive', () => {
     import { FakeStream, Screen } from './test/cli/output/screen.ts'
     import { snapshotOf } from './test/cli/output/snapshot.ts'
     const io = () => ({ stdout: new FakeStream(), stderr: new FakeStream(new Screen()), env: {} })
-    const open = () => createOutput({ io: io(), output: 'text', quiet: false, snapshot: snapshotOf })
+    const open = () => createOutput({ io: io(), output: 'text', talk: 'normal', snapshot: snapshotOf })
     open().connecting('wss://gw.example.com')
     const live = open()
     live.connecting('wss://gw.example.com')

@@ -3,15 +3,15 @@ import { test } from 'node:test'
 import { Chalk } from 'chalk'
 import fc from 'fast-check'
 import { createOutput } from '../../../src/cli/output/sink.ts'
-import { failureLine } from '../../../src/cli/output/text.ts'
+import { failureLine, type Talk } from '../../../src/cli/output/text.ts'
 import type { ConnectEvent } from '../../../src/connect/events.ts'
 import { FakeStream, Screen } from './screen.ts'
 
-function open({ quiet = false, terminal = false } = {}) {
+function open({ talk = 'normal', terminal = false }: { talk?: Talk; terminal?: boolean } = {}) {
   const stdout = new FakeStream()
   const stderr = new FakeStream(terminal ? new Screen() : undefined)
   const io = { stdout, stderr, env: {} }
-  const output = createOutput({ io, output: 'text', quiet, snapshot: () => assert.fail('nobody looks') })
+  const output = createOutput({ io, output: 'text', talk, snapshot: () => assert.fail('nobody looks') })
   return { output, stdout, stderr }
 }
 
@@ -54,9 +54,29 @@ test('stderr has one line per failure and per change of the connection', () => {
   )
 })
 
+test('verbose has a line for each connection too, none of them on stdout', () => {
+  const { output, stdout, stderr } = open({ talk: 'verbose' })
+  const closed = { event: 'close', stream: 2, target: 'db/prod:5432', bytesUp: 1234, bytesDown: 5, ms: 42 } as const
+  for (const event of [...events, { ...closed, code: 'OK' } as const]) output.event(event)
+  assert.equal(stdout.text, 'Forwarding from 127.0.0.1:5432 -> db/prod:5432\n')
+  assert.equal(
+    stderr.text,
+    [
+      'connected through wss://gw.example.com to agent prod, 23 ms away',
+      '#1 db/prod:5432 open',
+      'tunnelctl: REFUSED web/dev:80: connection refused (check it)',
+      '#1 db/prod:5432 ended with REFUSED after 3.0 ms: 0 B up, 0 B down',
+      'disconnected: nothing was heard for 40 s',
+      'resumed after 3.2 s',
+      '#2 db/prod:5432 closed after 42 ms: 1.23 kB up, 5 B down',
+      '',
+    ].join('\n'),
+  )
+})
+
 test('quiet leaves the failures only, on a terminal too', () => {
   for (const terminal of [false, true]) {
-    const { output, stdout, stderr } = open({ quiet: true, terminal })
+    const { output, stdout, stderr } = open({ talk: 'quiet', terminal })
     output.connecting('wss://gw.example.com')
     for (const event of events) output.event(event)
     output.note('stopping')
