@@ -6,7 +6,7 @@ import { Readable, Writable } from 'node:stream'
 import { after, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { wholeProgram } from '../../src/cli/program.ts'
-import { helpBlock, helpExamples, readmeExamples } from '../support/examples.ts'
+import { helpExamples, helpProfile, readmeExamples } from '../support/examples.ts'
 import { asks, beside, ends, localOf, opens, type Play, says, signals, sourced } from '../support/plays.ts'
 import type { Process } from '../support/processes.ts'
 import { assertReaches, serveName, serveNameByUdp } from '../support/reachable.ts'
@@ -62,10 +62,10 @@ if (has(openssh)) {
 await site.agent(gateway, serviceArgs(services), await site.token({ role: 'agent', agents: ['prod'] }))
 const token = await site.tokenText({ role: 'connect', agents: ['prod'] })
 const context = `{ gateway: "${gateway.url}", token-file: ../../me.token }`
-const up = program.commands.find(command => command.name() === 'up') ?? assert.fail('up')
 const files = {
-  'tunnelctl.yaml': await withFreePorts(helpBlock(up, /In tunnelctl.yaml/)),
+  'tunnelctl.yaml': await withFreePorts(helpProfile(program)),
   '.config/tunnelctl/config.yaml': `current: prod\ncontexts: { prod: ${context}, staging: ${context} }\n`,
+  'man/man1/tunnelctl.1': read('man/tunnelctl.1'),
   'me.token': token,
   'ada.token': token,
   // Of another name, so that it takes no session from the agent that all others go through.
@@ -84,6 +84,7 @@ const env = { PGUSER: 'postgres', PGDATABASE: 'postgres', TUNNELCTL_LISTEN: '127
 const tmux = { programs: ['tmux'], packages: 'tmux' }
 const openssl = { programs: ['openssl'], packages: 'openssl' }
 const curl = { programs: ['curl'], packages: 'curl' }
+const man = { programs: ['man'], packages: 'man-db' }
 const zsh = { programs: ['zsh'], packages: 'zsh' }
 const fish = { programs: ['fish'], packages: 'fish' }
 const stop = 'tunnelctl stop db-prod-5432'
@@ -127,6 +128,7 @@ const rules: readonly Rule[] = [
     needs: curl,
     play: beside(port => `tunnelctl connect --socks5 ${port}`, /\b1080\b/, { says: /^web\/prod:80$/m }),
   },
+  { lines: /^man tunnelctl$/, needs: man, play: ends({ says: /tunnelctl connect/ }) },
   { lines: /^kill -HUP$/, play: signals(/resumed|moved/) },
   { lines: /^tunnelctl gateway --dev$/, play: says(/^tunnelctl connect .*$/m, typeWhatItSays) },
   { lines: /^tunnelctl gateway .*--tls-cert/, needs: openssl, play: says(/"event":"listening".*"wss:/) },

@@ -1,6 +1,11 @@
 /** The command lines that a reader is shown: those of a README, and those of the help of every command. */
 import type { Command } from 'commander'
-import { findProgram } from './servers.ts'
+import { notesOf } from '../../src/cli/manual/notes.ts'
+
+/** Programs that inline code may show, whether or not they are on this machine. In blocks, and in help, any is taken for one. */
+const OTHERS: ReadonlySet<string> = new Set(
+  'curl dig docker git helm kill kubectl man nc node npm npx pg_dump psql redis-cli scp source ssh'.split(' '),
+)
 
 /** Lines of `sh` blocks, what stands behind a colon in their comments, and inline code that is a command line. */
 export function readmeExamples(text: string, program: Command): string[] {
@@ -22,40 +27,38 @@ export function readmeExamples(text: string, program: Command): string[] {
   return [...inBlocks, ...inline].filter(line => line !== '')
 }
 
-/** What help shows below the options: every line that is indented by two, without what is said beside it. */
+/** What help shows below the options: every line of a block, without what is said beside it. */
 export function helpExamples(program: Command): string[] {
   const names = new Set(program.commands.map(command => command.name()))
-  return allOf(program).flatMap(command => {
-    let heading = ''
-    return helpAfter(command)
-      .split('\n')
-      .flatMap(line => {
-        if (/^\S.*:$/.test(line)) heading = line
-        if (!/^ {2}\S/.test(line) || heading.startsWith('In tunnelctl.yaml')) return []
-        const parts = line.trim().split(/ {2,}/)
-        if (heading === 'Targets:') return [`tunnelctl ${command.name()} ${parts[0]}`]
-        return [parts.find(part => isCommandLine(part, names)) ?? line.trim()]
-      })
-  })
+  return allOf(program).flatMap(command =>
+    notesOf(command)
+      .filter(({ heading }) => heading !== '' && !PROFILE.test(heading))
+      .flatMap(({ heading, lines }) =>
+        lines
+          .filter(line => !line.startsWith(' '))
+          .map(line => {
+            const parts = line.split(/ {2,}/)
+            if (heading === 'Targets:') return `tunnelctl ${command.name()} ${parts[0]}`
+            return parts.find(part => isCommandLine(part, names)) ?? line
+          }),
+      ),
+  )
 }
 
-/** The lines of help that are indented below `heading`. */
-export function helpBlock(command: Command, heading: RegExp): string {
-  const [, block = ''] = new RegExp(`^${heading.source}.*:\n((?: {2}.*\n)+)`, 'm').exec(helpAfter(command)) ?? []
-  return block.replace(/^ {2}/gm, '')
-}
+/** The tunnelctl.yaml that help shows. */
+export const helpProfile = (program: Command): string =>
+  allOf(program)
+    .flatMap(notesOf)
+    .filter(({ heading }) => PROFILE.test(heading))
+    .flatMap(({ lines }) => lines)
+    .join('\n')
 
-function helpAfter(command: Command): string {
-  let help = ''
-  command.configureOutput({ writeOut: text => (help += text) })
-  command.outputHelp()
-  return help.slice(command.helpInformation().length)
-}
+const PROFILE = /^In tunnelctl\.yaml/
 
 function isCommandLine(text: string, names: ReadonlySet<string>): boolean {
   const [first = '', second] = text.split(' ')
   if (second === undefined) return false
-  return /(?<![\w./-])tunnelctl [a-z]/.test(text) || names.has(first) || findProgram(first) !== undefined
+  return /(?<![\w./-])tunnelctl [a-z]/.test(text) || names.has(first) || OTHERS.has(first)
 }
 
 const allOf = (command: Command): Command[] => [command, ...command.commands.flatMap(allOf)]

@@ -1,7 +1,7 @@
 /** A user with a home, a shell and a configuration of their own, who has `tunnelctl` installed and shares nothing with this one. */
 import assert from 'node:assert/strict'
 import { existsSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { type Exit, makeFolder, Process, removeFolder, tunnelctlCommand } from './processes.ts'
 import type { Scope } from './tunnel.ts'
 
@@ -21,7 +21,7 @@ export class Sandbox {
     const own = `exec ${tunnelctlCommand.map(word => `'${word}'`).join(' ')} "$@"`
     // Where npx looks before it would ask a registry.
     const packages = join(this.folder, 'node_modules/.bin')
-    for (const each of [bin, packages, join(this.folder, '.config/tunnelctl')]) mkdirSync(each, { recursive: true })
+    for (const each of [bin, packages]) mkdirSync(each, { recursive: true })
     for (const [name, text] of Object.entries({ tunnelctl: own, 'kubectl-tunnelctl': own, ...programs })) {
       writeFileSync(join(bin, name), `#!/bin/sh\n${text}\n`, { mode: 0o755 })
     }
@@ -33,6 +33,7 @@ export class Sandbox {
       XDG_STATE_HOME: join(this.folder, '.local/state'),
       XDG_CACHE_HOME: join(this.folder, '.cache'),
       TUNNELCTL_CONFIG: join(this.folder, '.config/tunnelctl/config.yaml'),
+      MANPATH: join(this.folder, 'man'),
       PATH: `${bin}:${process.env.PATH}`,
       npm_config_offline: 'true',
       npm_config_update_notifier: 'false',
@@ -41,6 +42,7 @@ export class Sandbox {
   }
 
   write(name: string, text: string): void {
+    mkdirSync(dirname(join(this.folder, name)), { recursive: true })
     writeFileSync(join(this.folder, name), text, { mode: 0o600 })
   }
 
