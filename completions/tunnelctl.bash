@@ -74,8 +74,8 @@ _tunnelctl() {
                 'agents') words='' flags='--gateway --token-file --ca-file --context -o --output -h --help' ;;
                 'up') words='' flags='--file -h --help' ;;
                 'ps') words='' flags='-o --output -h --help' ;;
-                'stop') words='' flags='--all -h --help' ;;
-                'logs') words='' flags='-h --help' ;;
+                'stop') words='' flags='--all -h --help' live=detached ;;
+                'logs') words='' flags='-h --help' live=detached ;;
                 'doctor') words='' flags='--gateway --token-file --ca-file --context --agent -n --namespace -o --output -h --help' live=targets ;;
                 'login') words='' flags='--gateway --token-file --ca-file --name --agent -n --namespace -h --help' ;;
                 'context') words='list show use rename remove' flags='-h --help' ;;
@@ -112,7 +112,7 @@ _tunnelctl_files() {
     local IFS=$'\n' && COMPREPLY=($(compgen -f -- "$cur"))
 }
 
-# What the gateway or the configuration knows. It is asked for what stands before the cursor, from the last blank on.
+# What tunnelctl knows at this moment. It is asked for what stands before the cursor, from the last blank on.
 _tunnelctl_live() {
     local line=${COMP_LINE-$cur} found strip=''
     line=${line:0:${COMP_POINT-${#line}}}

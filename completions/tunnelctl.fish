@@ -60,7 +60,7 @@ function __tunnelctl_at
     test "$path" = "$argv"
 end
 
-# What the gateway or the configuration knows.
+# What tunnelctl knows at this moment.
 function __tunnelctl_live
     set -l word (commandline -ct)
     command tunnelctl __complete $argv "$word" (commandline -opc)[2..-1] 2>/dev/null
@@ -158,8 +158,10 @@ complete -c tunnelctl -n '__tunnelctl_at up' -l file -r -F -d 'this file, in pla
 complete -c tunnelctl -n '__tunnelctl_at up' -s h -l help -d 'show this help'
 complete -c tunnelctl -n '__tunnelctl_at ps' -s o -l output -x -a 'table json name' -d 'table, json, or name: names alone'
 complete -c tunnelctl -n '__tunnelctl_at ps' -s h -l help -d 'show this help'
+complete -c tunnelctl -n '__tunnelctl_at stop' -a '(__tunnelctl_live detached)'
 complete -c tunnelctl -n '__tunnelctl_at stop' -l all -d 'all that run'
 complete -c tunnelctl -n '__tunnelctl_at stop' -s h -l help -d 'show this help'
+complete -c tunnelctl -n '__tunnelctl_at logs' -a '(__tunnelctl_live detached)'
 complete -c tunnelctl -n '__tunnelctl_at logs' -s h -l help -d 'show this help'
 complete -c tunnelctl -n '__tunnelctl_at doctor' -a '(__tunnelctl_live targets)'
 complete -c tunnelctl -n '__tunnelctl_at doctor' -l gateway -x -d 'the gateway to dial, as wss://gateway.example.com'

@@ -265,7 +265,7 @@ Register-ArgumentCompleter -Native -CommandName tunnelctl -ScriptBlock {
         'context list --output' = @('table', 'json', 'name')
         'token create --role' = @('connect', 'agent')
     }
-    # What the gateway or the configuration knows.
+    # What tunnelctl knows at this moment.
     $live = @{
         'connect' = 'targets'
         'connect --context' = 'contexts'
@@ -277,6 +277,8 @@ Register-ArgumentCompleter -Native -CommandName tunnelctl -ScriptBlock {
         'services -n' = 'namespaces'
         'services --namespace' = 'namespaces'
         'agents --context' = 'contexts'
+        'stop' = 'detached'
+        'logs' = 'detached'
         'doctor' = 'targets'
         'doctor --context' = 'contexts'
         'doctor --agent' = 'agents'

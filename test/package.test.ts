@@ -16,6 +16,7 @@ interface Manifest {
   readonly version: string
   readonly license: string
   readonly bin: Readonly<Record<string, string>>
+  readonly man: string
   readonly engines: { readonly node: string }
   readonly scripts: Readonly<Record<string, string>>
   readonly dependencies?: object
@@ -56,13 +57,21 @@ const packed = pack()
 
 test('the tarball has all that is needed, and nothing that is not', async () => {
   const { files } = await packed
-  const wanted = ['package.json', 'README.md', 'LICENSE', 'THIRD_PARTY_LICENSES', 'bin/tunnelctl.js', 'dist/main.js']
+  const wanted = [
+    'package.json',
+    'README.md',
+    'LICENSE',
+    'THIRD_PARTY_LICENSES',
+    'bin/tunnelctl.js',
+    'dist/main.js',
+    manifest.man.replace('./', ''),
+  ]
   for (const file of wanted) assert.ok(files.includes(file), `${file} is missing`)
-  for (const part of ['docs', 'completions']) {
+  for (const part of ['docs', 'completions', 'man']) {
     const has = existsSync(join(root, part)) && files.some(file => file.startsWith(`${part}/`))
     assert.ok(has, `${part}/ is missing`)
   }
-  const top = /^(bin|dist|docs|completions)\/|^(package\.json|[A-Z_]+(\.md)?)$/
+  const top = /^(bin|dist|docs|completions|man)\/|^(package\.json|[A-Z_]+(\.md)?)$/
   assert.deepEqual(
     files.filter(file => !top.test(file)),
     [],

@@ -1,5 +1,5 @@
 /**
- * Joins a TCP socket and a stream until both directions have ended. Each waits for the other's back-pressure, half-close is kept
+ * Joins a socket and a stream until both directions have ended. Each waits for the other's back-pressure, half-close is kept
  * both ways, and an abort on one side is an abort on the other, never a silent end.
  */
 import type { Socket } from 'node:net'
@@ -56,8 +56,17 @@ export function pump(from: Readable, to: Writable): void {
  */
 export function abort(socket: Socket): void {
   const finishing = socket.writableEnded && socket.writableLength === 0 && !socket.writableFinished
-  if (finishing && !socket.destroyed) socket.once('finish', () => socket.resetAndDestroy())
-  else socket.resetAndDestroy()
+  if (finishing && !socket.destroyed) socket.once('finish', () => reset(socket))
+  else reset(socket)
+}
+
+/** A Unix socket knows no reset, and Node throws when it is asked for one: a close is all there is. */
+function reset(socket: Socket): void {
+  try {
+    socket.resetAndDestroy()
+  } catch {
+    socket.destroy()
+  }
 }
 
 function abortedBy(who: string, failure: Error | undefined): TunnelError {

@@ -72,6 +72,15 @@ test('every command is completed, and nothing that help hides', () => {
   for (const hidden of ['--serve', '--token']) assert.ok(!flags.includes(hidden), hidden)
 })
 
+test('what only a running program knows is asked for by its kind', () => {
+  const kinds = new Map(completedCommands(program).map(({ path, live }) => [path, live]))
+  const asked = ['connect', 'doctor', 'stop', 'logs', 'ps', 'up', 'context use', 'context rename', 'token create']
+  assert.deepEqual(
+    asked.map(path => kinds.get(path)),
+    ['targets', 'targets', 'detached', 'detached', undefined, undefined, 'contexts', 'contexts', undefined],
+  )
+})
+
 test('help names every choice of an option, and fits a terminal of 80 columns', () => {
   const all = (command: Command): Command[] => [command, ...command.commands.flatMap(all)]
   for (const command of all(program)) {
@@ -191,6 +200,8 @@ const cases: readonly [words: readonly string[], offered: readonly string[]][] =
   [['agent', '--log-level', 'de'], ['debug']],
   [['completion', 'po'], ['powershell']],
   [['demo', '--k'], ['--keep']],
+  [['stop', '--a'], ['--all']],
+  [['logs', ''], []],
 ]
 
 test('bash offers commands, flags, values and files, each at its place', async t => {

@@ -139,6 +139,27 @@ test('a Unix socket of this user alone leads to the service, and is gone at the 
   assert.equal(existsSync(path), false)
 })
 
+test('a connection over a Unix socket that is refused ends alone', async () => {
+  const path = join(site.folder, 'refused.sock')
+  const running = connect(`unix:${path}:none/test:9`)
+  await running.until('the socket', () => (running.stdout.includes('Forwarding') ? true : undefined))
+  for (let round = 0; round < 2; round++) {
+    const socket = await over(path)
+    await within(
+      new Promise(resolve =>
+        socket
+          .on('error', () => {})
+          .on('close', resolve)
+          .resume(),
+      ),
+      'its end',
+    )
+  }
+  await running.until('two failures', () => running.stderr.match(/none\/test:9/g)?.[1])
+  process.kill(running.pid, 'SIGINT')
+  assert.equal((await running.finished()).code, 130, running.describe())
+})
+
 test('a socket that a killed process has left is taken over; a file that is no socket is not', async () => {
   const path = join(site.folder, 'left.sock')
   const first = connect(`unix:${path}:${echo}`)

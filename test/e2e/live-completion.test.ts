@@ -1,8 +1,8 @@
 /** What completion knows of the gateway: in shells, from a cache, and silent about everything that goes wrong. */
 import assert from 'node:assert/strict'
-import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { after, test } from 'node:test'
+import { after, type TestContext, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { Process } from '../support/processes.ts'
 import { findProgram, realTest } from '../support/servers.ts'
@@ -137,6 +137,40 @@ test('contexts are those of the configuration', async () => {
   writeFileSync(String(env.TUNNELCTL_CONFIG), '')
 })
 
+/** A user who has two connects running detached, and no gateway that answers any more. */
+async function userWithDetached(t: TestContext): Promise<Record<string, string>> {
+  const env = user({ XDG_STATE_HOME: join(site.folder, `state-${caches}`) })
+  const outcome = async (...args: string[]) => {
+    const running = site.run(args[0] ?? '', args, { env })
+    assert.equal((await running.finished()).code, 0, running.describe())
+  }
+  t.after(() => outcome('stop', '--all'))
+  for (const target of ['pg/db:5432', 'web/prod:http']) await outcome('connect', '--detach', `127.0.0.1:0:${target}`)
+  return { ...env, TUNNELCTL_GATEWAY: 'ws://127.0.0.1:9' }
+}
+
+test('stop and logs complete what runs detached, each name once, without asking a gateway', async t => {
+  const env = await userWithDetached(t)
+  assert.deepEqual(await asked(env, 'detached', ''), ['pg-db-5432', 'web-prod-http'])
+  assert.deepEqual(await asked(env, 'detached', 'we'), ['web-prod-http'])
+  assert.deepEqual(await asked(env, 'detached', '', 'stop', 'pg-db-5432', ''), ['web-prod-http'])
+  assert.deepEqual(await asked(env, 'detached', 'pg-db-5432', 'stop', 'pg-db-5432'), ['pg-db-5432'])
+  assert.equal(existsSync(String(env.XDG_CACHE_HOME)), false)
+  assert.deepEqual(await bash('tunnelctl stop ', env), ['pg-db-5432', 'web-prod-http'])
+  assert.deepEqual(await bash('tunnelctl stop web-prod-http ', env), ['pg-db-5432'])
+  assert.deepEqual(await bash('tunnelctl logs p', env), ['pg-db-5432'])
+  assert.deepEqual(await bash('tunnelctl ps ', env), [])
+})
+
+test('where nothing runs detached, or nothing can be read, stop completes nothing and says nothing', async () => {
+  assert.deepEqual(await asked(user({ XDG_STATE_HOME: join(site.folder, 'none') }), 'detached', ''), [])
+  assert.deepEqual(await asked(user({ XDG_STATE_HOME: '/proc/none' }), 'detached', ''), [])
+  const broken = join(site.folder, 'broken')
+  mkdirSync(join(broken, 'tunnelctl'), { recursive: true })
+  writeFileSync(join(broken, 'tunnelctl/detached'), 'not a folder')
+  assert.deepEqual(await asked(user({ XDG_STATE_HOME: broken }), 'detached', ''), [])
+})
+
 /** What bash puts behind the cursor, which splits words at colons. */
 async function bash(line: string, env: Record<string, string>): Promise<string[]> {
   const script = `
@@ -165,23 +199,33 @@ test('bash completes behind the colon', async () => {
   assert.deepEqual(await bash('tunnelctl services -n pr', env), ['prod'])
 })
 
-realTest('fish completes targets', { programs: ['fish'], packages: 'fish' }, async () => {
-  const script = `source ${root}completions/tunnelctl.fish; complete -C 'tunnelctl connect pg/db:'`
-  const running = new Process('fish', 'fish', ['--no-config', '-c', script], { env: user() })
+async function fish(line: string, env: Record<string, string>): Promise<string[]> {
+  const script = `source ${root}completions/tunnelctl.fish; complete -C '${line}'`
+  const running = new Process('fish', 'fish', ['--no-config', '-c', script], { env })
   await running.finished()
-  assert.deepEqual(
-    running.stdout.split('\n').filter(word => word !== ''),
-    ['pg/db:5432', 'pg/db:9187'],
-  )
+  assert.equal(running.stderr, '')
+  return running.stdout.split('\n').filter(word => word !== '')
+}
+
+realTest('fish completes targets, and what runs detached', { programs: ['fish'], packages: 'fish' }, async t => {
+  assert.deepEqual(await fish('tunnelctl connect pg/db:', user()), ['pg/db:5432', 'pg/db:9187'])
+  const env = await userWithDetached(t)
+  assert.deepEqual(await fish('tunnelctl stop ', env), ['pg-db-5432', 'web-prod-http'])
+  assert.deepEqual(await fish('tunnelctl logs w', env), ['web-prod-http'])
 })
 
-realTest('zsh completes targets, at a terminal', { programs: ['zsh', 'tmux'], packages: 'zsh tmux' }, async t => {
-  const terminal = await TestTerminal.open(t, 'zsh -f', user())
+const zsh = { programs: ['zsh', 'tmux'], packages: 'zsh tmux' }
+realTest('zsh completes targets, and what runs detached, at a terminal', zsh, async t => {
+  const terminal = await TestTerminal.open(t, 'zsh -f', await userWithDetached(t))
   const setup = `PS1='> '; autoload -Uz compinit; compinit -u -D; source ${root}completions/_tunnelctl; clear`
   await terminal.type(setup, 'Enter')
   await terminal.shows(/^> *$/m)
-  await terminal.type('tunnelctl connect web', 'Tab')
-  await terminal.shows(/tunnelctl connect web\/prod:http/)
+  await terminal.type(`tunnelctl connect --gateway ${gateway.url} web`, 'Tab')
+  await terminal.shows(/web\/prod:http/)
+  await terminal.type('C-u', 'tunnelctl stop web-prod-http p', 'Tab')
+  await terminal.shows(/tunnelctl stop web-prod-http pg-db-5432/)
+  await terminal.type('C-u', 'tunnelctl logs w', 'Tab')
+  await terminal.shows(/tunnelctl logs web-prod-http/)
 })
 
 test('kubectl is told the same, one a line, and that no file is meant', async () => {

@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
+import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { TunnelError } from '../../src/errors.ts'
 import type { Stream } from '../../src/mux/stream.ts'
 import { abort, splice } from '../../src/net/splice.ts'
 import { Pair } from '../support/pair.ts'
+import { makeFolder, removeFolder } from '../support/processes.ts'
 
 interface Spliced {
   /** The far end of the spliced socket. */
@@ -18,13 +20,15 @@ interface Spliced {
   until(ready: () => boolean): Promise<void>
 }
 
-/** peer <-> socket =splice= stream <-> stream of the test */
-async function spliced(t: TestContext): Promise<Spliced> {
-  const server = createServer({ allowHalfOpen: true }).listen(0, '127.0.0.1')
+/** peer <-> socket =splice= stream <-> stream of the test. @param path of a Unix socket in place of TCP */
+async function spliced(t: TestContext, path?: string): Promise<Spliced> {
+  const server = createServer({ allowHalfOpen: true }).listen(
+    path === undefined ? { port: 0, host: '127.0.0.1' } : { path },
+  )
   await once(server, 'listening')
   const accepted = once(server, 'connection') as Promise<[Socket]>
   const { port } = server.address() as AddressInfo
-  const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true })
+  const socket = connect({ ...(path === undefined ? { port, host: '127.0.0.1' } : { path }), allowHalfOpen: true })
   const [peer] = await accepted
   await once(socket, 'connect')
   peer.on('error', () => {})
@@ -113,6 +117,17 @@ test('a reset of the stream is a reset of the socket, never a silent end', async
   stream.reset(new TunnelError('IDLE', ''))
   await until(() => atPeer.closed)
   assert.deepEqual([atPeer.code, atPeer.ended], ['ECONNRESET', false])
+  await done
+})
+
+test('a Unix socket knows no reset: it is closed when the stream is reset, and nothing else breaks', async t => {
+  const folder = makeFolder()
+  t.after(() => removeFolder(folder))
+  const { peer, stream, done, until } = await spliced(t, join(folder, 'socket'))
+  const atPeer = collect(peer)
+  peer.end('half')
+  stream.reset(new TunnelError('IDLE', ''))
+  await until(() => atPeer.closed)
   await done
 })
 

@@ -38,6 +38,9 @@ export interface ProcessOptions {
   /** The caller reads stdout: nothing of it is collected. */
   readonly ownStdout?: boolean
   readonly stdin?: 'pipe' | 'ignore'
+  readonly cwd?: string
+  /** Leads a process group of its own, as a shell's job at a terminal does. */
+  readonly detached?: boolean
   /** Only root may ask for another user. */
   readonly uid?: number
   readonly gid?: number
@@ -61,6 +64,8 @@ export class Process {
     const child = spawn(command, args, {
       stdio: [options.stdin ?? 'ignore', 'pipe', 'pipe'],
       env: environment(options.env),
+      ...(options.cwd !== undefined && { cwd: options.cwd }),
+      ...(options.detached === true && { detached: true }),
       ...(options.uid !== undefined && { uid: options.uid }),
       ...(options.gid !== undefined && { gid: options.gid }),
     })

@@ -52,7 +52,7 @@ _tunnelctl_files() {
     local IFS=$'\\n' && COMPREPLY=($(compgen -f -- "$cur"))
 }
 
-# What the gateway or the configuration knows. It is asked for what stands before the cursor, from the last blank on.
+# What tunnelctl knows at this moment. It is asked for what stands before the cursor, from the last blank on.
 _tunnelctl_live() {
     local line=\${COMP_LINE-$cur} found strip=''
     line=\${line:0:\${COMP_POINT-\${#line}}}

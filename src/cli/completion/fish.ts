@@ -15,7 +15,7 @@ ${steps(commands).join('\n')}
     test "$path" = "$argv"
 end
 
-# What the gateway or the configuration knows.
+# What tunnelctl knows at this moment.
 function __tunnelctl_live
     set -l word (commandline -ct)
     command tunnelctl __complete $argv "$word" (commandline -opc)[2..-1] 2>/dev/null

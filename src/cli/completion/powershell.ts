@@ -15,7 +15,7 @@ ${commands.map(wordsOf).join('\n')}
     $values = @{
 ${commands.flatMap(valuesOf).join('\n')}
     }
-    # What the gateway or the configuration knows.
+    # What tunnelctl knows at this moment.
     $live = @{
 ${commands.flatMap(liveOf).join('\n')}
     }

@@ -13,7 +13,7 @@ export interface CompletedCommand {
 }
 
 /** What `tunnelctl __complete` knows of, by the name that it takes. */
-export type Live = 'targets' | 'agents' | 'namespaces' | 'contexts'
+export type Live = 'targets' | 'agents' | 'namespaces' | 'contexts' | 'detached'
 
 export interface Word {
   readonly name: string
@@ -56,7 +56,8 @@ export function completedCommands(command: Command, path: readonly string[] = []
 function argumentOf(command: Command): Live | undefined {
   const [first] = command.registeredArguments
   if (first?.name() === 'target') return 'targets'
-  return command.parent?.name() === 'context' && first !== undefined ? 'contexts' : undefined
+  if (command.parent?.name() === 'context' && first !== undefined) return 'contexts'
+  return first?.name() === 'name' ? 'detached' : undefined
 }
 
 const liveFlags: Readonly<Record<string, Live>> = {

@@ -6,7 +6,7 @@ export function zshScript(commands: readonly CompletedCommand[]): string {
 # Completion of tunnelctl for zsh, made from its command tree. To use it, after compinit: source <(tunnelctl completion zsh)
 
 ${commands.map(functionOf).join('\n')}
-# What the gateway or the configuration knows.
+# What tunnelctl knows at this moment.
 _tunnelctl_live() {
     local -a found=("\${(@f)$(_call_program live tunnelctl __complete \${(q)1} \${(q)PREFIX} \${(@q)words[2,-1]} 2>/dev/null)}")
     compadd -- \${found:#}

@@ -23,13 +23,27 @@ const asking: ReadonlyMap<string, string> = new Map([
 export async function complete(args: readonly string[], io: Io): Promise<number> {
   const [kind = '', word = '', ...line] = args
   try {
-    const found = kind === 'contexts' ? await contexts(io) : await fromDirectory(kind, word, line, io)
+    const found = await candidates(kind, word, line, io)
     const all = [...new Set(found)].filter(candidate => candidate.startsWith(word))
     io.stdout.write(all.map(candidate => `${candidate}\n`).join(''))
   } catch {
     // Whoever presses TAB wants a word, not a reason.
   }
   return 0
+}
+
+async function candidates(kind: string, word: string, line: readonly string[], io: Io): Promise<string[]> {
+  if (kind === 'contexts') return await contexts(io)
+  if (kind === 'detached') return await detached(word, line, io)
+  return await fromDirectory(kind, word, line, io)
+}
+
+/** Those that run, and are not on the line already. */
+async function detached(word: string, line: readonly string[], { env }: Io): Promise<string[]> {
+  const { listDetached } = await import('../detached.ts')
+  return listDetached(env)
+    .map(({ name }) => name)
+    .filter(name => name === word || !line.includes(name))
 }
 
 async function contexts({ env }: Io): Promise<string[]> {
