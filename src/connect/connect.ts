@@ -50,7 +50,7 @@ export class Connect {
     this.#uplink = new Uplink({
       ...options,
       events: {
-        connected: agent => void this.#announce(agent),
+        connected: (agent, gatewaySoftware) => void this.#announce(agent, gatewaySoftware),
         resumed: gapMs => options.sink.event({ event: 'resumed', gapMs: Math.round(gapMs) }),
         moved: reason => options.sink.event({ event: 'moved', reason }),
         disconnected: error => options.sink.event({ event: 'disconnected', reason: error.message }),
@@ -163,10 +163,11 @@ export class Connect {
     }
   }
 
-  async #announce(agent: string): Promise<void> {
+  async #announce(agent: string, gatewaySoftware: string): Promise<void> {
     await waitAtMost(this.#options.clock, FIRST_PING_MS, this.#uplink.session?.ping.next())
     const pingMs = roundMs(this.#uplink.ping.nowMs ?? 0)
-    this.#options.sink.event({ event: 'connected', gateway: this.#options.gateway, agent, pingMs })
+    const { gateway } = this.#options
+    this.#options.sink.event({ event: 'connected', gateway, agent, pingMs, gatewaySoftware })
     this.#firstConnected()
   }
 

@@ -6,7 +6,14 @@ import type { ErrorCode, TunnelError } from '../errors.ts'
 import type { MoveReason } from '../mux/links.ts'
 
 export type ConnectEvent =
-  | { readonly event: 'connected'; readonly gateway: string; readonly agent: string; readonly pingMs: number }
+  | {
+      readonly event: 'connected'
+      readonly gateway: string
+      readonly agent: string
+      readonly pingMs: number
+      /** What the gateway calls itself: `tunnelctl/1.2.3`. Untrusted. */
+      readonly gatewaySoftware: string
+    }
   | { readonly event: 'forwarding'; readonly local: string; readonly target: string }
   | { readonly event: 'open'; readonly stream: number; readonly target: string }
   | {
@@ -103,7 +110,7 @@ export interface ConnectSink {
 /** What the uplink tells `Connect`. */
 export interface UplinkEvents {
   /** A session is attached: the first one, or a new one after the old was lost. */
-  connected(agent: string): void
+  connected(agent: string, gatewaySoftware: string): void
   /** The session is attached again; its streams go on. */
   resumed(gapMs: number): void
   /** The session went to another carrier while the one before still served. */

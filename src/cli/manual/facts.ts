@@ -47,7 +47,7 @@ export const files: Facts = [
     '~/.config/tunnelctl/config.yaml',
     'The contexts, each a gateway and how to talk to it, and which of them is the current one. login and context change it; it may be edited by hand.',
   ],
-  ['~/.config/tunnelctl/tokens/', 'Tokens that were pasted to login or piped into it, readable by you alone.'],
+  ['~/.config/tunnelctl/tokens/', 'Tokens that login has got, and what renews them, readable by you alone.'],
   [
     'tunnelctl.yaml',
     'What tunnelctl up opens: the nearest one, in this folder or in one above. It lies beside the code of a team, and has no secrets in it.',

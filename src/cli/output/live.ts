@@ -6,6 +6,8 @@ import type { Clock } from '../../clock.ts'
 import type { ConnectEvent, ConnectSnapshot, StreamSnapshot } from '../../connect/events.ts'
 import { escapeText } from '../../observe/escape.ts'
 import type { Io } from '../io.ts'
+import { updateHint } from '../newer.ts'
+import { version } from '../version.ts'
 import { blockRows, closingRows } from './block.ts'
 import { Footer } from './footer.ts'
 import { type KeyInput, Keys } from './keys.ts'
@@ -77,7 +79,7 @@ export class LiveOutput implements ConnectOutput {
   }
 
   event(event: ConnectEvent): void {
-    if (event.event === 'connected') this.#goLive()
+    if (event.event === 'connected') this.#goLive(event.gatewaySoftware)
     const line = lineOf(event, this.#terminal.paint, this.#talk)
     if (line !== undefined) this.#print(line.stream, line.text)
     // The block must not say otherwise, not even until the next tick.
@@ -97,13 +99,15 @@ export class LiveOutput implements ConnectOutput {
     if (summary !== undefined) this.note(summary)
   }
 
-  #goLive(): void {
+  #goLive(gatewaySoftware: string): void {
     if (this.#state === 'live' || this.#state === 'closed') return
     if (this.#state === 'idle') this.#attach()
     this.#state = 'live'
     this.#spinner.stop()
     this.#keys?.start()
     this.#tick()
+    const hint = updateHint(gatewaySoftware, version)
+    if (hint !== undefined) this.note(hint)
   }
 
   #pressed(key: string): void {

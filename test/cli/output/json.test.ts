@@ -9,7 +9,7 @@ import { FakeStream, Screen } from './screen.ts'
 test('each event is one line with v and event first and its fields in order', () => {
   const expected: [ConnectEvent, string][] = [
     [
-      { event: 'connected', pingMs: 23, agent: 'prod', gateway: 'wss://gw.example.com' },
+      { event: 'connected', pingMs: 23, agent: 'prod', gateway: 'wss://gw.example.com', gatewaySoftware: 'x/1' },
       '{"v":1,"event":"connected","gateway":"wss://gw.example.com","agent":"prod","pingMs":23}',
     ],
     [

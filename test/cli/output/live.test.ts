@@ -7,7 +7,13 @@ import type { ConnectEvent, ConnectSnapshot } from '../../../src/connect/events.
 import { FakeStream, ManualClock, Screen } from './screen.ts'
 import { forward, snapshotOf } from './snapshot.ts'
 
-const connected: ConnectEvent = { event: 'connected', gateway: 'wss://gw.example.com', agent: 'prod', pingMs: 23 }
+const connected: ConnectEvent = {
+  event: 'connected',
+  gateway: 'wss://gw.example.com',
+  agent: 'prod',
+  pingMs: 23,
+  gatewaySoftware: 'tunnelctl/0.0.1',
+}
 const refused: ConnectEvent = { event: 'error', code: 'REFUSED', message: 'connection refused', hint: 'check it' }
 
 interface Setup {
@@ -352,7 +358,7 @@ test('neither the block nor the spinner keeps the process alive', () => {
     open().connecting('wss://gw.example.com')
     const live = open()
     live.connecting('wss://gw.example.com')
-    live.event({ event: 'connected', gateway: '', agent: '', pingMs: 1 })
+    live.event({ event: 'connected', gateway: '', agent: '', pingMs: 1, gatewaySoftware: '' })
     process.on('exit', () => console.log('ended'))`
   const { stdout, stderr, signal } = spawnSync(
     process.execPath,

@@ -16,7 +16,13 @@ function open({ talk = 'normal', terminal = false }: { talk?: Talk; terminal?: b
 }
 
 const events: ConnectEvent[] = [
-  { event: 'connected', gateway: 'wss://gw.example.com', agent: 'prod', pingMs: 23 },
+  {
+    event: 'connected',
+    gateway: 'wss://gw.example.com',
+    agent: 'prod',
+    pingMs: 23,
+    gatewaySoftware: 'tunnelctl/0.0.1',
+  },
   { event: 'forwarding', local: '127.0.0.1:5432', target: 'db/prod:5432' },
   { event: 'open', stream: 1, target: 'db/prod:5432' },
   { event: 'stats', bytesUp: 1, bytesDown: 1, streamsOpen: 1, streamsTotal: 1, pingMs: 23 },
