@@ -43,11 +43,12 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   observe: ['errors.ts', 'clock.ts', 'slab.ts', 'net'],
   carrier: ['errors.ts', 'clock.ts', 'slab.ts', 'wire', 'observe', 'net'],
   mux: ['errors.ts', 'clock.ts', 'slab.ts', 'wire', 'observe', 'net', 'carrier'],
+  uplink: ['errors.ts', 'clock.ts', 'slab.ts', 'wire', 'observe', 'net', 'carrier', 'mux'],
   // The roles know nothing of each other.
   token: ['errors.ts', 'clock.ts', 'slab.ts', 'wire', 'observe', 'net', 'carrier', 'mux'],
-  gateway: ['errors.ts', 'clock.ts', 'slab.ts', 'wire', 'observe', 'net', 'carrier', 'mux'],
+  gateway: ['errors.ts', 'clock.ts', 'slab.ts', 'wire', 'observe', 'net', 'carrier', 'mux', 'uplink'],
   agent: ['errors.ts', 'clock.ts', 'slab.ts', 'wire', 'observe', 'net', 'carrier', 'mux'],
-  connect: ['errors.ts', 'clock.ts', 'slab.ts', 'wire', 'observe', 'net', 'carrier', 'mux'],
+  connect: ['errors.ts', 'clock.ts', 'slab.ts', 'wire', 'observe', 'net', 'carrier', 'mux', 'uplink'],
   cli: [
     'errors.ts',
     'clock.ts',

@@ -5,9 +5,9 @@ import { asTunnelError, TunnelError } from '../errors.ts'
 import type { Stream } from '../mux/stream.ts'
 import { abort, splice } from '../net/splice.ts'
 import { formatTarget, type Target } from '../net/target.ts'
+import type { Uplink } from '../uplink/uplink.ts'
 import { Account, type Figures } from './account.ts'
 import type { ConnectSink, StreamSnapshot } from './events.ts'
-import type { Uplink } from './uplink.ts'
 
 export interface CarriedOptions {
   readonly uplink: Pick<Uplink, 'serves' | 'open' | 'hold'>

@@ -3,12 +3,12 @@ import type { Readable, Writable } from 'node:stream'
 import { waitAtMost } from '../clock.ts'
 import { TunnelError } from '../errors.ts'
 import type { Forward, Target } from '../net/target.ts'
+import { Uplink, type UplinkOptions } from '../uplink/uplink.ts'
 import type { ConnectSink, ConnectSnapshot, ForwardSnapshot, PingSnapshot, StreamSnapshot } from './events.ts'
 import { type ProxyAt, ProxyForward } from './proxy.ts'
 import { runStdio } from './stdio.ts'
 import { TcpForward } from './tcp.ts'
 import { UdpForward } from './udp.ts'
-import { Uplink, type UplinkOptions } from './uplink.ts'
 
 export interface ConnectOptions extends Omit<UplinkOptions, 'events'> {
   /** As shown to the user. */

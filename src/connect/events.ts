@@ -2,8 +2,9 @@
  * What `connect` tells the outside: events as they happen, and a snapshot whenever somebody looks. The cli renders
  * both; nothing below it prints. The JSON output is the events as they stand here, one per line, with `"v":1`.
  */
-import type { ErrorCode, TunnelError } from '../errors.ts'
+import type { ErrorCode } from '../errors.ts'
 import type { MoveReason } from '../mux/links.ts'
+import type { LinkState, UplinkPing } from '../uplink/state.ts'
 
 export type ConnectEvent =
   | {
@@ -48,16 +49,6 @@ export type ConnectEvent =
       readonly target?: string
     }
 
-export type LinkState =
-  | { readonly name: 'connecting' }
-  | { readonly name: 'connected' }
-  /** The carrier seems to live, but an answer is due and does not come. */
-  | { readonly name: 'silent'; readonly forMs: number }
-  /** The carrier is lost and a dial is under way; streams are held. */
-  | { readonly name: 'resuming'; readonly forMs: number; readonly streamsHeld: number }
-  /** The last dial failed; the next one starts in `nextTryMs`. */
-  | { readonly name: 'offline'; readonly forMs: number; readonly nextTryMs: number; readonly reason: string }
-
 export interface ForwardSnapshot {
   /** As printed: `127.0.0.1:5432`. */
   readonly local: string
@@ -79,15 +70,7 @@ export interface StreamSnapshot {
   readonly bytesDown: number
 }
 
-export interface PingSnapshot {
-  /** End to end, connect to agent and back. Undefined until the first answer. */
-  readonly nowMs?: number
-  readonly p50Ms?: number
-  readonly p99Ms?: number
-  /** Oldest first, at most 30: material for a sparkline. */
-  readonly recentMs: readonly number[]
-  /** The first leg alone, connect to gateway and back. */
-  readonly gatewayMs?: number
+export interface PingSnapshot extends UplinkPing {
   /** How long the agent took to reach a service, the last time: from OPEN to its answer, without the ping. */
   readonly dialMs?: number
 }
@@ -105,19 +88,4 @@ export interface ConnectSnapshot {
 /** Where `connect` reports to. `snapshot` may be called at any time and costs nothing when it is not. */
 export interface ConnectSink {
   event(event: ConnectEvent): void
-}
-
-/** What the uplink tells `Connect`. */
-export interface UplinkEvents {
-  /** A session is attached: the first one, or a new one after the old was lost. */
-  connected(agent: string, gatewaySoftware: string): void
-  /** The session is attached again; its streams go on. */
-  resumed(gapMs: number): void
-  /** The session went to another carrier while the one before still served. */
-  moved(reason: MoveReason): void
-  disconnected(error: TunnelError): void
-  /** It was asked to, and could not; it goes on as it was. */
-  notMoved(error: TunnelError): void
-  /** The session could not be resumed: its streams were reset. */
-  sessionLost(error: TunnelError): void
 }

@@ -4,7 +4,8 @@ import fc from 'fast-check'
 import { type BlockExtras, blockRows, closingRows } from '../../../src/cli/output/block.ts'
 import type { Rate } from '../../../src/cli/output/rates.ts'
 import type { Row, Size } from '../../../src/cli/output/row.ts'
-import type { ConnectSnapshot, LinkState } from '../../../src/connect/events.ts'
+import type { ConnectSnapshot } from '../../../src/connect/events.ts'
+import type { LinkState } from '../../../src/uplink/state.ts'
 import { forward, snapshotOf } from './snapshot.ts'
 
 const wide = { columns: 120, rows: 40 }

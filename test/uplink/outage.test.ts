@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { Outage } from '../../src/connect/outage.ts'
+import { Outage } from '../../src/uplink/outage.ts'
 import { VirtualClock } from '../support/clock.ts'
 
 function outage() {

@@ -1,5 +1,5 @@
 /**
- * Connect's way up: keeps one session to one agent, over one carrier after another. Its session is there from the start and
+ * The way up of whoever opens streams, connect and the gateway's ingress: keeps one session to one agent, over one carrier after another. Its session is there from the start and
  * at all times, so a stream can always be opened; while no carrier serves, the stream waits.
  *
  * A successor is dialled when the carrier has ended, and beside a carrier that may still serve when the session stalls, this
@@ -16,9 +16,9 @@ import type { Session } from '../mux/session.ts'
 import { Stall } from '../mux/stall.ts'
 import type { Stream } from '../mux/stream.ts'
 import { onlyAgent } from './choice.ts'
-import type { LinkState, PingSnapshot, UplinkEvents } from './events.ts'
 import { Hold } from './hold.ts'
 import { Outage } from './outage.ts'
+import type { LinkState, UplinkEvents, UplinkPing } from './state.ts'
 
 export interface UplinkOptions
   extends Pick<LinksOptions, 'dialGateway' | 'clock' | 'wallNow' | 'random' | 'redialEveryMs'> {
@@ -86,7 +86,7 @@ export class Uplink {
     })
   }
 
-  get ping(): PingSnapshot {
+  get ping(): UplinkPing {
     const gatewayMs = this.#links.current?.heartbeatMs
     const statistics = this.session?.ping.statistics
     return { recentMs: [], ...statistics, ...(gatewayMs !== undefined && { gatewayMs }) }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { Hold } from '../../src/connect/hold.ts'
 import { TunnelError } from '../../src/errors.ts'
+import { Hold } from '../../src/uplink/hold.ts'
 import { VirtualClock } from '../support/clock.ts'
 import { Pair } from '../support/pair.ts'
 

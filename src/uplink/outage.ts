@@ -1,6 +1,6 @@
 /** The times in which the session is lost: since when, until when, and when the next attempt starts. */
 import type { Clock } from '../clock.ts'
-import type { LinkState } from './events.ts'
+import type { LinkState } from './state.ts'
 
 export class Outage {
   /** Outages that ended with a resume. */
