@@ -52,7 +52,11 @@ export class Authenticator {
    * reached, or PROTOCOL when the request carries credentials in a way that nobody may
    */
   async authenticate(request: DoorRequest): Promise<Principal> {
-    const token = bearerToken(request)
+    return await this.verify(bearerToken(request))
+  }
+
+  /** The principal behind a token. Throws as `authenticate`. */
+  async verify(token: string): Promise<Principal> {
     const checks = { now: this.#now(), maxTtlMs: this.#maxTtlMs }
     // Only says whose keys to take; with these, the claim is verified like any other.
     if (this.oidc !== undefined && claimedIssuer(token) === this.oidc.issuer) {

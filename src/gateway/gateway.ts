@@ -4,8 +4,10 @@
  */
 import { createServer as createHttpServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { createServer as createHttpsServer } from 'node:https'
+import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { WebSocketServer } from 'ws'
+import type { Carrier } from '../carrier/carrier.ts'
 import { serverOptions } from '../carrier/upgrade.ts'
 import { WebSocketCarrier } from '../carrier/websocket.ts'
 import { asTunnelError, TunnelError } from '../errors.ts'
@@ -15,6 +17,10 @@ import { serveAdmin } from '../observe/admin.ts'
 import { SUBPROTOCOL } from '../wire/message.ts'
 import { answerRequest, pathOf } from './answers.ts'
 import { type Authenticator, statusOf } from './auth.ts'
+import { Access } from './ingress/access.ts'
+import { Ingress, type IngressOptions } from './ingress/ingress.ts'
+import { ingressPrincipal } from './ingress/principal.ts'
+import { Uplinks } from './ingress/uplinks.ts'
 import { gatewayMetrics } from './metrics.ts'
 import { requireRole } from './principal.ts'
 import { Reception, type ReceptionOptions } from './reception.ts'
@@ -27,8 +33,16 @@ export interface GatewayOptions extends ReceptionOptions {
   readonly tls?: { readonly cert: string; readonly key: string }
   /** How long the ends may take to leave before their carriers are closed. */
   readonly drainTimeoutMs: number
+  /** Absent: no ingress. */
+  readonly ingress?: IngressSetup
   /** Cuts a drain short, also one that has not begun. */
   readonly endNow?: AbortSignal
+}
+
+/** What an operator has decided about the ingress. */
+export interface IngressSetup extends Pick<IngressOptions, 'routes' | 'trusted' | 'randomBytes'> {
+  /** Uniform in [0, 1). */
+  readonly random: () => number
 }
 
 export interface GatewayAddresses {
@@ -38,6 +52,10 @@ export interface GatewayAddresses {
 
 const HEADERS_TIMEOUT_MS = 10_000
 const EXPIRY_SWEEP_MS = 10_000
+const MAX_HEADER_FIELDS = 256
+/** TCP's own; and how long a connection may wait for its next request: longer than load balancers keep one, which is 60 s. */
+const KEEP_ALIVE_MS = 30_000
+const IDLE_TIMEOUT_MS = 75_000
 const PATHS: ReadonlyMap<string, Role> = new Map([
   ['/v1/connect', 'connect'],
   ['/v1/agent', 'agent'],
@@ -51,11 +69,13 @@ export class Gateway {
     // Of several that are offered, `ws` would pick the first.
     handleProtocols: () => SUBPROTOCOL,
   })
+  readonly #ingress: Ingress | undefined
   #draining = false
 
   constructor(options: GatewayOptions) {
     this.#options = options
     this.#reception = new Reception(options)
+    this.#ingress = options.ingress && createIngress(options, options.ingress, this.#reception)
   }
 
   /**
@@ -67,7 +87,11 @@ export class Gateway {
   async run(signal: AbortSignal, listening?: (addresses: GatewayAddresses) => void): Promise<void> {
     const { tls, clock, log } = this.#options
     const server = createServer(tls)
-    server.on('request', (request, response) => void this.#answer(request, response))
+    const answer = (request: IncomingMessage, response: ServerResponse) => void this.#answer(request, response)
+    server.on('request', answer)
+    // Whether a client is told to go on is for the service to say.
+    server.on('checkContinue', answer)
+    server.on('checkExpectation', answer)
     // Before anybody can come: Node answers an upgrade that nobody hears as an ordinary request.
     server.on('upgrade', (request, socket, head) => void this.#upgrade(request, socket, head))
     const address = await listen(server, this.#options.listen)
@@ -102,6 +126,9 @@ export class Gateway {
   }
 
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    if (this.#draining) response.shouldKeepAlive = false
+    if (hasTooManyFields(request)) return void response.writeHead(431, { connection: 'close' }).end()
+    if (this.#ingress?.serves(request)) return await this.#ingress.request(request, response)
     const { authenticator, log } = this.#options
     const error = await answerRequest(request, response, { authenticator, registry: this.#reception.relay.registry })
     if (error === undefined) return
@@ -112,6 +139,8 @@ export class Gateway {
   async #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
     // Before the first await: an unheard error would end the process.
     socket.on('error', () => socket.destroy())
+    if (hasTooManyFields(request)) return refuse(socket, 431, 'too many header fields')
+    if (this.#ingress?.serves(request)) return await this.#ingress.upgrade(request, socket as Socket, head)
     try {
       const role = this.#checkDoor(request)
       const principal = await this.#options.authenticator.authenticate(request)
@@ -148,11 +177,13 @@ export class Gateway {
     // A successor on this machine can listen here at once, and is who the ends find.
     const closed = new Promise(resolve => server.close(resolve))
     const before = this.#reception.carriers
-    if (before > 0 && drainTimeoutMs > 0 && !endNow.aborted) {
+    const isBusy = () => this.#ingress?.isBusy === true
+    if ((before > 0 || isBusy()) && drainTimeoutMs > 0 && !endNow.aborted) {
       log.info('draining', { carriers: before, timeoutMs: drainTimeoutMs })
-      await this.#reception.drain(drainTimeoutMs, endNow)
+      await this.#reception.drain(drainTimeoutMs, endNow, isBusy)
     }
     const left = this.#reception.carriers
+    this.#ingress?.close()
     const ended = this.#reception.close()
     // Also those that have sent half a request, or nothing: Node checks no timeouts any more once a server closes.
     server.closeAllConnections()
@@ -162,11 +193,29 @@ export class Gateway {
   }
 }
 
+function createIngress(options: GatewayOptions, setup: IngressSetup, reception: Reception): Ingress {
+  const { clock, wallNow, software, log, authenticator } = options
+  const { random, randomBytes } = setup
+  const greet = (carrier: Carrier) => void reception.greet(carrier, ingressPrincipal, true)
+  return new Ingress({
+    ...setup,
+    uplinks: new Uplinks({ clock, wallNow, random, randomBytes, software, greet }),
+    access: new Access({ authenticator, wallNow, randomBytes }),
+    registry: reception.relay.registry,
+    clock,
+    log,
+  })
+}
+
 function createServer(tls: GatewayOptions['tls']): Server {
   const limits = {
     headersTimeout: HEADERS_TIMEOUT_MS,
-    requestTimeout: HEADERS_TIMEOUT_MS,
+    // Uploads take as long as they take; who stands still is ended where it matters.
+    requestTimeout: 0,
     connectionsCheckingInterval: 5_000,
+    keepAlive: true,
+    keepAliveInitialDelay: KEEP_ALIVE_MS,
+    keepAliveTimeout: IDLE_TIMEOUT_MS,
   }
   let server: Server
   try {
@@ -178,7 +227,9 @@ function createServer(tls: GatewayOptions['tls']): Server {
       hint: 'give the PEM files of one pair with --tls-cert and --tls-key',
     })
   }
-  server.on('clientError', (_error, socket) => socket.destroy())
+  // Node would drop what is too much, in silence; what is too long in all, it refuses.
+  server.maxHeadersCount = 0
+  server.on('clientError', answerClientError)
   return server
 }
 
@@ -197,3 +248,19 @@ function refuse(socket: Duplex, status: number, message: string): void {
   socket.end(`${head.join('\r\n')}\r\n\r\n${text}`)
   socket.once('finish', () => socket.destroy())
 }
+
+const hasTooManyFields = ({ rawHeaders }: IncomingMessage): boolean => rawHeaders.length > 2 * MAX_HEADER_FIELDS
+
+/** What is no HTTP, or not in time: a status by Node's own name for it, and the end. */
+function answerClientError(error: NodeJS.ErrnoException, socket: Duplex): void {
+  if (!socket.writable || error.code === 'ECONNRESET') return void socket.destroy()
+  const status = clientErrors.get(error.code ?? '') ?? '400 Bad Request'
+  socket.once('finish', () => socket.destroy())
+  socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`)
+}
+
+const clientErrors = new Map([
+  ['HPE_HEADER_OVERFLOW', '431 Request Header Fields Too Large'],
+  ['HPE_CHUNK_EXTENSIONS_OVERFLOW', '413 Payload Too Large'],
+  ['ERR_HTTP_REQUEST_TIMEOUT', '408 Request Timeout'],
+])

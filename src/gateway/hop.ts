@@ -82,6 +82,8 @@ export class Hop {
   readonly principal: Principal
   readonly carrier: Carrier
   readonly legs = new Map<number, Leg>()
+  /** Of this process itself: it neither leaves nor counts as somebody who is here. */
+  readonly local: boolean
   /** Agent: tells the process from others of the same name. */
   instance = ''
   /** Agent: takes no new sessions. */
@@ -99,7 +101,8 @@ export class Hop {
   readonly #waiting = new Set<Leg>()
   #nextRoute = 1
 
-  constructor(carrier: Carrier, principal: Principal) {
+  constructor(carrier: Carrier, principal: Principal, local = false) {
+    this.local = local
     this.carrier = carrier
     this.principal = principal
   }

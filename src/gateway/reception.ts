@@ -75,14 +75,21 @@ export class Reception {
     })
   }
 
-  /** Carriers that are here. */
+  /** Carriers that are here, but for those of this process. */
   get carriers(): number {
-    return this.#arriving.size + this.relay.hops.size
+    return this.#arriving.size + this.#guests().length
   }
 
-  /** Waits for HELLO on `carrier`, which was authenticated as `principal`, and hands it to the relay until it ends. */
-  greet(carrier: Carrier, principal: Principal): Hop {
-    const hop = new Hop(carrier, principal)
+  #guests(): Hop[] {
+    return [...this.relay.hops].filter(({ local }) => !local)
+  }
+
+  /**
+   * Waits for HELLO on `carrier`, which was authenticated as `principal`, and hands it to the relay until it ends.
+   * @param local its other end is in this process
+   */
+  greet(carrier: Carrier, principal: Principal, local = false): Hop {
+    const hop = new Hop(carrier, principal, local)
     let greeted = false
     this.#arriving.add(carrier)
     const tooLate = new TunnelError('IDLE', 'no HELLO came in time')
@@ -129,19 +136,20 @@ export class Reception {
 
   /**
    * Asks every end to leave, each at its own time (docs/protocol.md, "Drain"). Resolves when all have left, after
-   * `timeoutMs`, or when `endNow` aborts. The caller lets nobody in meanwhile.
+   * `timeoutMs`, or when `endNow` aborts; not before `busy` says no. The caller lets nobody in meanwhile.
    */
-  async drain(timeoutMs: number, endNow: AbortSignal): Promise<void> {
+  async drain(timeoutMs: number, endNow: AbortSignal, busy: () => boolean = () => false): Promise<void> {
     const { clock } = this.#options
     this.#draining = true
-    const hops = [...this.relay.hops]
+    const hops = this.#guests()
     const agents = hops.filter(({ principal }) => principal.role === 'agent')
     const clients = hops.filter(({ principal }) => principal.role === 'connect')
     const lastAgentMs = spread(agents, 0, AGENTS_SHARE * timeoutMs)
     const firstClientMs = agents.length === 0 ? 0 : Math.min(lastAgentMs + AGENTS_AHEAD_MS, AGENTS_SHARE * timeoutMs)
     spread(clients, firstClientMs, CLIENTS_SHARE * timeoutMs)
     const deadline = clock.now() + timeoutMs
-    while (this.carriers > 0 && clock.now() < deadline && !endNow.aborted) await delay(clock, DRAIN_LOOK_MS, endNow)
+    const isOver = () => clock.now() >= deadline || endNow.aborted || (this.carriers === 0 && !busy())
+    while (!isOver()) await delay(clock, DRAIN_LOOK_MS, endNow)
   }
 
   /** Ends every carrier: whoever is still here comes back by itself, elsewhere. Resolves when the last one has ended. */

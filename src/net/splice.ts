@@ -8,12 +8,18 @@ import { TunnelError } from '../errors.ts'
 import { readSocket } from './reading.ts'
 import { LentWriter } from './writing.ts'
 
+/** Sees what passes, before it passes. It must neither keep nor change a chunk, nor throw. */
+export interface Tap {
+  fromSocket(chunk: Buffer): void
+  fromStream(chunk: Buffer): void
+}
+
 /**
  * Both must be `allowHalfOpen` and unread. Resolves when both are closed and never rejects: what went wrong on the stream
  * is in its `error` event, what went wrong on the socket resets the stream as PEER_RESET.
  * @param who names the socket's side in that error: `the service`, `the local client`
  */
-export function splice(socket: Socket, stream: Duplex, who: string): Promise<void> {
+export function splice(socket: Socket, stream: Duplex, who: string, tap?: Tap): Promise<void> {
   let failure: Error | undefined
   socket.on('error', error => {
     failure = error
@@ -26,8 +32,10 @@ export function splice(socket: Socket, stream: Duplex, who: string): Promise<voi
     if (!stream.destroyed && !endedInOrder(socket)) stream.destroy(abortedBy(who, failure))
   })
   readSocket(socket, chunk => {
+    tap?.fromSocket(chunk)
     if (!stream.write(chunk)) socket.pause()
   })
+  if (tap !== undefined) stream.on('data', (chunk: Buffer) => tap.fromStream(chunk))
   stream.on('drain', () => socket.resume())
   socket.on('end', () => {
     if (wasReset(socket)) stream.destroy(abortedBy(who, undefined))

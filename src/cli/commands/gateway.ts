@@ -12,13 +12,14 @@ import { isLoopback } from '../../net/loopback.ts'
 import { quote } from '../../net/quote.ts'
 import { collectAtOnce } from '../collector.ts'
 import { createDevIdentity, devLines, requireLoopback } from '../dev.ts'
+import { type IngressFlags, ingressFrom, ingressOptions } from '../ingress.ts'
 import type { Io } from '../io.ts'
 import { type LogFlags, loggerFrom, logOptions } from '../logging.ts'
 import { drainTimeoutOption, option, repeated, timerFlag } from '../options.ts'
 import { shutdownOnSignals } from '../signals.ts'
 import { software } from '../version.ts'
 
-interface Flags extends LogFlags {
+interface Flags extends LogFlags, IngressFlags {
   readonly listen: string
   readonly adminListen?: string
   readonly verifyKey?: readonly string[]
@@ -58,7 +59,7 @@ export function gatewayCommand(io: Io): Command {
     .addOption(option('--tls-key <file>', 'PEM private key of the certificate'))
     .addOption(drainTimeoutOption('how long, after SIGTERM, carriers may take to move elsewhere'))
     .addOption(new Option('--dev', 'to try it on this machine: makes keys and tokens, and prints what to paste'))
-  for (const each of logOptions()) command.addOption(each)
+  for (const each of [...ingressOptions(), ...logOptions()]) command.addOption(each)
   return command.addHelpText('after', examples).action(async (flags: Flags) => await run(flags, io))
 }
 
@@ -76,12 +77,14 @@ async function run(flags: Flags, io: Io): Promise<void> {
   const drainTimeoutMs = timerFlag('--drain-timeout', flags.drainTimeout, 0)
   const tls = await tlsFrom(flags)
   const oidc = await oidcFrom(flags)
+  const ingress = ingressFrom(flags)
   const shutdown = shutdownOnSignals()
   const options: GatewayOptions = {
     listen,
     ...(flags.adminListen !== undefined && { adminListen: parseHostPort(flags.adminListen) }),
     authenticator: new Authenticator({ keys: await loadVerifyKeys(files), oidc, now: Date.now }),
     ...(tls && { tls }),
+    ...(ingress && { ingress }),
     software,
     clock: systemClock,
     wallNow: Date.now,

@@ -1,0 +1,97 @@
+/** What a client is told when its request has no answer of the service's: a status, and a fixed sentence for each reason. */
+import { type ServerResponse, STATUS_CODES } from 'node:http'
+import type { Duplex } from 'node:stream'
+import { type ErrorCode, TunnelError } from '../../errors.ts'
+
+/** An answer of the ingress's own. */
+export class Failure extends Error {
+  readonly status: number
+  /** For the log, and for programs. */
+  readonly code: string
+  readonly headers: Readonly<Record<string, string>>
+
+  constructor(status: number, code: string, text: string, headers: Readonly<Record<string, string>> = {}) {
+    super(text)
+    this.status = status
+    this.code = code
+    this.headers = headers
+  }
+}
+
+/** Seconds, for clients that come back by themselves. */
+const RETRY_AFTER = { 'Retry-After': '2' }
+
+const reasons = new Map<ErrorCode, readonly [status: number, text: string]>([
+  ['PROTOCOL', [400, 'The request is malformed.']],
+  ['DENIED', [403, 'The service may not be reached this way.']],
+  ['FORBIDDEN', [403, 'The service may not be reached this way.']],
+  ['BAD_TARGET', [404, 'There is no such service.']],
+  ['REFUSED', [502, 'The service refuses connections.']],
+  ['UNREACHABLE', [502, 'The service cannot be reached.']],
+  ['DNS', [502, 'The name of the service does not resolve.']],
+  ['PEER_RESET', [502, 'The service has cut the connection.']],
+  ['DIAL_TIMEOUT', [504, 'The service did not accept the connection in time.']],
+  ['LIMIT', [503, 'Too many connections are open.']],
+  ['OVERLOAD', [503, 'The gateway is overloaded.']],
+  ['DRAINING', [503, 'The gateway or the agent is shutting down.']],
+  ['AGENT_UNAVAILABLE', [503, 'The cluster is not connected now.']],
+  ['AGENT_SILENT', [503, 'The cluster does not answer now.']],
+  ['INSTANCE_AWAY', [503, 'The cluster is not connected now.']],
+  ['ROUTE_LOST', [503, 'The cluster is not connected now.']],
+])
+
+/** Of whatever was thrown. What is nobody's business is 502 and no more. */
+export function failureOf(thrown: unknown): Failure {
+  if (thrown instanceof Failure) return thrown
+  const code = thrown instanceof TunnelError ? thrown.code : 'PEER_RESET'
+  const [status, text] = reasons.get(code) ?? [502, 'The connection to the service has ended.']
+  return new Failure(status, code, text, status === 503 ? RETRY_AFTER : {})
+}
+
+export interface FailureContext {
+  readonly requestId: string
+  /** The client's `Accept`. */
+  readonly accept: string | undefined
+}
+
+/** Answers, and closes the connection: what is behind a request that has failed is not to be trusted. */
+export function answerFailure(response: ServerResponse, failure: Failure, context: FailureContext): void {
+  const { headers, body } = rendered(failure, context)
+  response.writeHead(failure.status, { ...headers, Connection: 'close' })
+  response.end(body)
+}
+
+/** The same, on a socket that has no ServerResponse, and then its end. */
+export function refuseSocket(socket: Duplex, failure: Failure, context: FailureContext): void {
+  if (socket.destroyed) return
+  const { headers, body } = rendered(failure, context)
+  const lines = Object.entries({ ...headers, Connection: 'close' }).map(([name, value]) => `${name}: ${value}`)
+  socket.once('finish', () => socket.destroy())
+  socket.end(`HTTP/1.1 ${failure.status} ${phrase(failure)}\r\n${lines.join('\r\n')}\r\n\r\n${body}`)
+}
+
+function rendered(
+  failure: Failure,
+  { requestId, accept = '' }: FailureContext,
+): { headers: Record<string, string>; body: string } {
+  const { status, code, message } = failure
+  const json = /\bapplication\/(?:[\w.-]+\+)?json\b/i.test(accept)
+  const body = json
+    ? `${JSON.stringify({ error: { status, code, message, requestId } })}\n`
+    : `${status} ${phrase(failure)}\n\n${message}\n\nrequest ${requestId}\n`
+  const type = json ? 'application/json' : 'text/plain; charset=utf-8'
+  const length = String(Buffer.byteLength(body))
+  return {
+    headers: {
+      'Content-Type': type,
+      'Content-Length': length,
+      'Cache-Control': 'no-store',
+      'X-Content-Type-Options': 'nosniff',
+      'X-Request-Id': requestId,
+      ...failure.headers,
+    },
+    body,
+  }
+}
+
+const phrase = ({ status }: Failure): string => STATUS_CODES[status] ?? 'Error'

@@ -1,0 +1,235 @@
+/**
+ * The gateway as HTTP and WebSocket ingress: requests for hosts that have a route go to services behind agents, by streams of the
+ * tunnel; the gateway dials nothing that a request names.
+ */
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { BlockList, Socket } from 'node:net'
+import type { TLSSocket } from 'node:tls'
+import type { Clock } from '../../clock.ts'
+import { TunnelError } from '../../errors.ts'
+import { formatTarget } from '../../net/target.ts'
+import type { Log } from '../../observe/log.ts'
+import { decideOpen } from '../acl.ts'
+import { mayUseAgent, type Principal } from '../principal.ts'
+import type { Registry } from '../registry.ts'
+import { type Access, LOGIN_PATH, OWN_PATH, setsOwnCookie, withoutOwnCookie } from './access.ts'
+import { chooseAgent } from './choice.ts'
+import { type Client, clientOf } from './client.ts'
+import { Connections } from './connections.ts'
+import { type Exchanger, type Plan, passRequest } from './exchange.ts'
+import { answerFailure, Failure, type FailureContext, failureOf, refuseSocket } from './failure.ts'
+import { isLoop, requestFields } from './fields.ts'
+import { hostOf } from './host.ts'
+import { Patience } from './patience.ts'
+import { RequestRecord } from './record.ts'
+import { type Destination, destinationOf } from './request.ts'
+import type { Route, Routes } from './routes.ts'
+import { passUpgrade, upgradeToken } from './upgrade.ts'
+import type { Uplinks } from './uplinks.ts'
+
+export interface IngressOptions {
+  /** Those of the moment. */
+  readonly routes: () => Routes
+  readonly uplinks: Uplinks
+  readonly access: Access
+  readonly registry: Registry
+  /** Proxies in front of the gateway: what they say of the client is believed. */
+  readonly trusted: BlockList
+  readonly clock: Clock
+  readonly randomBytes: (bytes: number) => Buffer
+  readonly log: Log
+}
+
+const NO_FIELDS: ReadonlySet<string> = new Set()
+
+/** What a request is, once it is known to be good and allowed. */
+interface Admitted {
+  readonly destination: Destination
+  readonly route: Route
+  readonly agent: string
+  readonly client: Client
+}
+
+export class Ingress {
+  readonly #options: IngressOptions
+  readonly #exchanger: Exchanger
+  readonly #upgraded = new Set<Socket>()
+  /** Requests and upgraded connections that are not over. */
+  #open = 0
+
+  constructor(options: IngressOptions) {
+    this.#options = options
+    const { clock, uplinks } = options
+    const open: Uplinks['open'] = (agent, target, signal) => uplinks.open(agent, target, signal)
+    this.#exchanger = {
+      clock,
+      patience: new Patience(clock),
+      fresh: new Connections(open, clock, false),
+      kept: new Connections(open, clock, true),
+    }
+  }
+
+  get isBusy(): boolean {
+    return this.#open > 0
+  }
+
+  /** Whether the request is for a host that this ingress serves, whatever else is wrong with it. */
+  serves({ headers }: IncomingMessage): boolean {
+    const host = hostOf(headers.host ?? '')
+    return host !== undefined && this.#options.routes().knows(host)
+  }
+
+  /** Answers, whatever happens. */
+  async request(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const record = this.#record(request)
+    response.on('error', () => {})
+    this.#open++
+    try {
+      const admitted = await this.#admit(request, record, false)
+      if (admitted === undefined) return this.#logIn(request, response, record)
+      await passRequest(this.#exchanger, request, response, this.#plan(request, admitted, record))
+    } catch (thrown) {
+      const failure = this.#failed(thrown, record)
+      if (response.headersSent || response.destroyed) response.destroy()
+      else answerFailure(response, failure, contextOf(request, record))
+    } finally {
+      this.#open--
+      record.finish(this.#options.log)
+    }
+  }
+
+  /** Takes over the socket, which has an `error` listener. */
+  async upgrade(request: IncomingMessage, socket: Socket, head: Buffer): Promise<void> {
+    const record = this.#record(request)
+    this.#open++
+    this.#upgraded.add(socket)
+    try {
+      const admitted = await this.#admit(request, record, true)
+      if (admitted === undefined) throw new Failure(404, 'NO_ROUTE', 'There is nothing here.')
+      const token = upgradeToken(request, admitted.route.upgrades)
+      const plan = { ...this.#plan(request, admitted, record), token, tap: undefined }
+      await passUpgrade(this.#exchanger, request, socket, head, plan)
+    } catch (thrown) {
+      refuseSocket(socket, this.#failed(thrown, record), contextOf(request, record))
+    } finally {
+      this.#open--
+      this.#upgraded.delete(socket)
+      record.finish(this.#options.log)
+    }
+  }
+
+  /** Ends everything but requests that are no upgrades: those end with their server. */
+  close(): void {
+    for (const socket of this.#upgraded) socket.destroy()
+    this.#exchanger.kept.destroy()
+    this.#options.uplinks.close()
+  }
+
+  /** Undefined for what the ingress answers itself. */
+  async #admit(request: IncomingMessage, record: RequestRecord, upgrading: boolean): Promise<Admitted | undefined> {
+    const { routes, trusted, registry, access } = this.#options
+    const destination = destinationOf(request)
+    const { host, path } = destination
+    record.host = host
+    record.path = path
+    const { servername } = request.socket as TLSSocket
+    if (typeof servername === 'string' && servername !== '' && hostOf(servername) !== host) {
+      throw new Failure(421, 'MISDIRECTED', 'This connection was made for another host.')
+    }
+    if (isLoop(request.rawHeaders)) throw new Failure(508, 'LOOP', 'This request has been here before.')
+    if (path.startsWith(OWN_PATH)) return undefined
+    const route = routes().find(host, path)
+    if (route === undefined) throw new Failure(404, 'NO_ROUTE', 'There is nothing here.')
+    record.target = route.target
+    const client = clientOf(request, trusted)
+    if (route.allowed !== undefined && !route.allowed.check(client.address, client.family)) {
+      throw new Failure(403, 'ADDRESS', 'The service may not be reached from this address.')
+    }
+    const principal = route.access === 'public' ? undefined : await access.principalOf(request, host, upgrading)
+    record.subject = principal?.subject
+    const agent = chooseAgent(registry, route, principal)
+    record.agent = agent
+    if (principal !== undefined) authorize(principal, agent, route)
+    return { destination, route, agent, client }
+  }
+
+  #plan(request: IncomingMessage, { destination, route, agent, client }: Admitted, record: RequestRecord): Plan {
+    const { target, responseTimeoutMs, idleTimeoutMs, headers } = route
+    const set = headers.length === 0 ? NO_FIELDS : new Set(headers.map(([name]) => name.toLowerCase()))
+    const way = {
+      address: client.address,
+      protocol: client.protocol,
+      host: request.headers.host ?? destination.host,
+      requestId: record.id,
+      trusted: client.throughProxy,
+    }
+    const fields = requestFields(withoutSession(request.rawHeaders), way, set)
+    for (const [name, value] of headers) fields.push(name, value)
+    return {
+      agent,
+      target,
+      method: request.method ?? '',
+      url: destination.url,
+      fields,
+      responseTimeoutMs,
+      idleTimeoutMs,
+      record,
+      dropField: (name, value) => name === 'set-cookie' && setsOwnCookie(value),
+    }
+  }
+
+  /** `GET /.tunnelctl/login?code=…`: the code goes, the cookie comes, and the page is the service's. */
+  #logIn(request: IncomingMessage, response: ServerResponse, record: RequestRecord): void {
+    const url = new URL(request.url ?? '', 'http://ingress')
+    if (url.pathname !== LOGIN_PATH || request.method !== 'GET') {
+      throw new Failure(404, 'NO_ROUTE', 'There is nothing here.')
+    }
+    const cookie = this.#options.access.redeem(url.searchParams.get('code') ?? '', record.host)
+    if (cookie === undefined) {
+      throw new Failure(403, 'UNAUTHENTICATED', 'This code is not good any more. Type tunnelctl open again.')
+    }
+    record.status = 303
+    response.writeHead(303, {
+      Location: '/',
+      'Set-Cookie': cookie,
+      'Cache-Control': 'no-store',
+      'Referrer-Policy': 'no-referrer',
+      'Content-Length': '0',
+    })
+    response.end()
+  }
+
+  #record(request: IncomingMessage): RequestRecord {
+    const { clock, randomBytes, trusted } = this.#options
+    const id = randomBytes(9).toString('base64url')
+    const { address } = clientOf(request, trusted)
+    return new RequestRecord({ id, client: address, method: request.method ?? '' }, clock)
+  }
+
+  #failed(thrown: unknown, record: RequestRecord): Failure {
+    const failure = failureOf(thrown)
+    record.status = failure.status
+    record.code = failure.code
+    return failure
+  }
+}
+
+function authorize(principal: Principal, agent: string, { target }: Route): void {
+  if (principal.role !== 'connect' || !mayUseAgent(principal, agent) || !decideOpen(principal, target).allowed) {
+    throw new TunnelError('DENIED', `the token does not allow ${formatTarget(target)}`)
+  }
+}
+
+function contextOf(request: IncomingMessage, record: RequestRecord): FailureContext {
+  return { requestId: record.id, accept: request.headers.accept }
+}
+
+function withoutSession(rawHeaders: readonly string[]): readonly string[] {
+  const fields: string[] = []
+  for (let i = 0; i + 1 < rawHeaders.length; i += 2) {
+    const [name = '', value = ''] = [rawHeaders[i], rawHeaders[i + 1]]
+    const kept = name.toLowerCase() === 'cookie' ? withoutOwnCookie(value) : value
+    if (kept !== undefined) fields.push(name, kept)
+  }
+  return fields
+}
