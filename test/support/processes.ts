@@ -38,6 +38,7 @@ export interface ProcessOptions {
   /** The caller reads stdout: nothing of it is collected. */
   readonly ownStdout?: boolean
   readonly stdin?: 'pipe' | 'ignore'
+  readonly cwd?: string
   /** Only root may ask for another user. */
   readonly uid?: number
   readonly gid?: number
@@ -61,6 +62,7 @@ export class Process {
     const child = spawn(command, args, {
       stdio: [options.stdin ?? 'ignore', 'pipe', 'pipe'],
       env: environment(options.env),
+      ...(options.cwd !== undefined && { cwd: options.cwd }),
       ...(options.uid !== undefined && { uid: options.uid }),
       ...(options.gid !== undefined && { gid: options.gid }),
     })
