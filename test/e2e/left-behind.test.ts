@@ -5,7 +5,7 @@
 import { after } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { Marked } from '../support/left-behind.ts'
-import { installed, noNpmSettings } from '../support/npm.ts'
+import { installed, npmEnv } from '../support/npm.ts'
 import { eventually } from '../support/processes.ts'
 import { realTest, start } from '../support/servers.ts'
 import { dial, freePort, serveByHand } from '../support/sockets.ts'
@@ -18,7 +18,7 @@ const gateway = await site.gateway()
 const service = await serveByHand(scope)
 await site.agent(gateway, serviceArgs({ 'echo/test:7': service.port }))
 const env = {
-  ...noNpmSettings,
+  ...npmEnv,
   TUNNELCTL_GATEWAY: gateway.url,
   TUNNELCTL_TOKEN_FILE: await site.token({ role: 'connect' }),
 }

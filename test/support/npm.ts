@@ -10,16 +10,19 @@ import type { Scope } from './tunnel.ts'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 
-/** The settings that an npm around the tests has put into the environment, unset. */
-export const noNpmSettings: Readonly<Record<string, undefined>> = Object.fromEntries(
-  Object.keys(process.env)
-    .filter(name => /^(npm_|NODE_|INIT_CWD)/i.test(name))
-    .map(name => [name, undefined]),
-)
+/** The settings that an npm around the tests has put into the environment, unset; and no network. */
+export const npmEnv: Readonly<Record<string, string | undefined>> = {
+  ...Object.fromEntries(
+    Object.keys(process.env)
+      .filter(name => /^(npm_|NODE_|INIT_CWD)/i.test(name))
+      .map(name => [name, undefined]),
+  ),
+  npm_config_offline: 'true',
+}
 
 /** Runs one of npm's programs to its end, and gives what it said. */
 export async function npm(program: 'npm' | 'npx', args: readonly string[], cwd: string): Promise<string> {
-  const env = { ...process.env, ...noNpmSettings }
+  const env = { ...process.env, ...npmEnv }
   const shell = process.platform === 'win32'
   const { stdout } = await promisify(execFile)(program, [...args], { cwd, env, shell, encoding: 'utf8' })
   return stdout
@@ -40,7 +43,7 @@ export async function pack(folder: string): Promise<Packed> {
 }
 
 export async function install(tarball: string, folder: string): Promise<void> {
-  await npm('npm', ['install', '--offline', '--no-audit', '--no-fund', '--loglevel=error', tarball], folder)
+  await npm('npm', ['install', '--no-audit', '--no-fund', '--loglevel=error', tarball], folder)
 }
 
 /** A folder where `npx --no-install tunnelctl` is the packed one. */
