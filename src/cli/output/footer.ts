@@ -26,6 +26,8 @@ export class Footer {
   #drawn: readonly Drawn[] = []
   #columns = 0
   #rows = 0
+  /** How many lines of old rows the terminal has put away above its top when it got too short: it may bring them back. */
+  #putAway = 0
   #cursor: 'shown' | 'hidden' = 'shown'
 
   constructor(io: Pick<Io, 'stdout' | 'stderr'>, terminal: Terminal) {
@@ -59,6 +61,8 @@ export class Footer {
     const rows = columns === this.#columns ? this.#drawn : []
     const erase = new Pen()
     this.#erase(erase, columns)
+    // What is put away is not next to the rows any more.
+    this.#putAway = 0
     const restore = new Pen()
     this.#redraw(restore, rows)
     if (stream === 'stderr') this.#io.stderr.write(erase.text + text + restore.text)
@@ -77,19 +81,24 @@ export class Footer {
   /** Leaves the rows where they are and gives the cursor back; the next draw starts below. */
   release(): void {
     this.#drawn = []
+    this.#putAway = 0
     if (this.#cursor === 'hidden') this.#io.stderr.write(showCursor)
     this.#cursor = 'shown'
   }
 
   #erase(pen: Pen, columns: number): void {
     const height = (width: number) => (this.#terminal.reflows ? Math.max(1, Math.ceil(width / columns)) : 1)
-    const lines = this.#drawn.reduce((sum, { width }) => sum + height(width), 0)
+    // Wrapped anew, they may have become fewer, and above them are lines that are not ours.
+    if (columns !== this.#columns) this.#putAway = 0
+    const lines = this.#drawn.reduce((sum, { width }) => sum + height(width), this.#putAway)
     cursorTo(pen, 0)
     // Line by line: tmux keeps what is cleared from the top of the screen down, and shows it again.
     for (let line = 0; line < lines; line++) {
       moveCursor(pen, 0, -1)
       clearLine(pen, 0)
     }
+    // The cursor does not go beyond the top, nor is it ever below the last row.
+    this.#putAway = Math.max(0, lines - this.#terminal.rows() + 1)
     this.#drawn = []
   }
 

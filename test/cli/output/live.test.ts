@@ -194,11 +194,29 @@ test('a narrower and a wider terminal leave no stale row', () => {
     '',
     '● connected 23 ms  wss://gw.example.com…',
     ':5432 → db/prod:5432   0 open',
-    'ping 23 ms  p50 22  p99 41  gateway 11 …',
+    'ping 23 ms  p50 22  p99 41  ▁▁▂▇▁',
     '',
   ])
   stderr.resize(100)
   assert.deepEqual(screen.lines.slice(1), [...block, ''])
+  output.close()
+})
+
+test('a terminal too low for the block, and then as high as before, shows it once', () => {
+  const { screen, stderr, state, output } = setup({ columns: 100, rows: 12 })
+  state.snapshot = snapshotOf({ forwards: Array.from({ length: 6 }, (_, index) => forward(index)) })
+  output.event(connected)
+  output.event({ event: 'forwarding', local: '127.0.0.1:5432', target: 'db/prod:5432' })
+  output.event({ event: 'forwarding', local: '127.0.0.1:5433', target: 'db/prod:5432' })
+  const before = screen.lines
+  for (const rows of [7, 5, 8, 12]) stderr.resize(100, rows)
+  assert.deepEqual(screen.lines, before)
+  // A line that goes by meanwhile is kept, whatever else is.
+  stderr.resize(100, 5)
+  output.event(refused)
+  stderr.resize(100, 12)
+  assert.equal(screen.lines.filter(line => line.startsWith('Forwarding')).length, 2)
+  assert.equal(screen.lines.filter(line => line.includes('REFUSED')).length, 1)
   output.close()
 })
 
