@@ -58,6 +58,10 @@ export class TestTerminal {
     return this.#tmux('capture-pane', '-p', '-e')
   }
 
+  async cursorShown(): Promise<boolean> {
+    return (await this.#tmux('display-message', '-p', '#{cursor_flag}')).trim() === '1'
+  }
+
   async resize(columns: number, rows: number): Promise<void> {
     await this.#tmux('resize-window', '-x', String(columns), '-y', String(rows))
   }
