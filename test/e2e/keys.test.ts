@@ -25,7 +25,7 @@ realTest('they explain themselves, show connections, give commands, dial again, 
   const port = await freePort()
   const terminal = await TestTerminal.open(t, 'sh', env)
   await terminal.type(`clear; ${binary} connect --address 127.0.0.1 ${port}:db/test:5432; echo code=$?`, 'Enter')
-  await terminal.shows(/^\? keys$/m)
+  await terminal.shows(/^Forwarding[\s\S]*^\? keys$/m)
   await terminal.type('?')
   await terminal.shows(/^q quit · r dial again · d connections · c commands · \? less$/m)
 
@@ -65,7 +65,7 @@ realTest('Ctrl-Z while data flows: after fg there is one block, and the connecti
   const port = await freePort()
   const terminal = await TestTerminal.open(t, 'bash --norc --noprofile', env, { columns: 200 })
   await terminal.type(`PS1='> '; clear; ${binary} connect --address 127.0.0.1 ${port}:db/test:5432`, 'Enter')
-  await terminal.shows(/^\? keys$/m)
+  await terminal.shows(/^Forwarding[\s\S]*^\? keys$/m)
   const client = await dial(port)
   let echoes = 0
   client.on('data', chunk => {
@@ -101,7 +101,7 @@ realTest('the second Ctrl-C does not wait for a gateway that is silent', tmux, a
   const [port, marked] = [await freePort(), new Marked()]
   const terminal = await TestTerminal.open(t, 'bash --norc --noprofile', { ...env, ...marked.env })
   await terminal.type(`PS1='> '; clear; ${binary} connect --address 127.0.0.1 ${port}:db/test:5432`, 'Enter')
-  await terminal.shows(/^\? keys$/m)
+  await terminal.shows(/^Forwarding[\s\S]*^\? keys$/m)
   await echoed(await dial(port), 'hello')
   const connect = marked.find(process.execPath)
   process.kill(gateway.process.pid, 'SIGSTOP')

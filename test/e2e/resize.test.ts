@@ -43,7 +43,7 @@ class Window {
     })
     const window = new Window(terminal, ports)
     window.#lines.push(...ports.map((port, index) => `Forwarding from 127.0.0.1:${port} -> ${targets[index]}`))
-    await terminal.shows(/^\? keys$/m)
+    await terminal.shows(/-> dead\/prod:1\n[\s\S]*^\? keys$/m)
     const busy = await dial(ports[0] ?? 0)
     busy.on('data', chunk => setTimeout(() => busy.write(chunk), 5))
     busy.write(Buffer.alloc(1_000))

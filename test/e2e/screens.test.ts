@@ -37,7 +37,7 @@ for (const columns of [60, 80, 200]) {
     const terminal = await TestTerminal.open(t, 'sh', env, { columns, rows: 24 })
     const command = `${binary} connect --agent home --address 127.0.0.1 ${targets.join(' ')}`
     await terminal.type(`clear; ${command}; echo code=$?; cat`, 'Enter')
-    await terminal.shows(/^\? keys$/m)
+    await terminal.shows(/-> dead\/prod:1\n[\s\S]*^\? keys$/m)
     const bytes = Buffer.alloc(1_250_000)
     const busy = await dial(db)
     busy.write(bytes)
