@@ -29,8 +29,8 @@ for (const { name, before = '', flags = '', coloured, live } of [
   realTest(name, tmux, async t => {
     const port = await freePort()
     const command = `${before} ${binary} connect ${flags} --address 127.0.0.1 ${port}:dead/prod:1`
-    const terminal = await TestTerminal.open(t, command.trim(), env)
-    await terminal.shows(live ? /^\? keys$/m : /^Forwarding from/m)
+    const terminal = await TestTerminal.open(t, `${command.trim()}; cat`, env)
+    await terminal.shows(live ? /^Forwarding[\s\S]*^\? keys$/m : /^Forwarding/m)
     assert.equal(await outcomeOf(port, 'hello'), 'ECONNRESET')
     const screen = await terminal.shows(/REFUSED/)
     assert.equal(/[●→↑]|^ping|^\? keys/m.test(screen), live, screen)

@@ -78,7 +78,7 @@ export class TestTerminal {
   }
 
   async #tmux(...args: string[]): Promise<string> {
-    const running = new Process('tmux', 'tmux', ['-S', this.#socket, ...args], { env: this.#env })
+    const running = new Process('tmux', 'tmux', ['-f', '/dev/null', '-S', this.#socket, ...args], { env: this.#env })
     await running.finished()
     return running.stdout
   }
