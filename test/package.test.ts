@@ -1,12 +1,11 @@
 /** The package as its users get it: what is in the tarball, and that it works from an empty folder. */
 import assert from 'node:assert/strict'
-import { execFile } from 'node:child_process'
 import { accessSync, constants, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
-import { promisify } from 'node:util'
+import { install, npm, pack } from './support/npm.ts'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const read = (file: string): string => readFileSync(join(root, file), 'utf8')
@@ -38,22 +37,7 @@ const outputs = JSON.parse(read('dist/meta.json')) as Outputs
 const folder = mkdtempSync(join(tmpdir(), 'tunnelctl-package-'))
 after(() => rmSync(folder, { recursive: true, force: true, maxRetries: 5 }))
 
-/** Runs one of npm's programs without the settings that an npm around this test has put into the environment. */
-async function npm(program: 'npm' | 'npx', args: readonly string[], cwd: string): Promise<string> {
-  const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(npm_|NODE_|INIT_CWD)/i.test(name)))
-  const shell = process.platform === 'win32'
-  const { stdout } = await promisify(execFile)(program, [...args], { cwd, env, shell, encoding: 'utf8' })
-  return stdout
-}
-
-async function pack(): Promise<{ tarball: string; files: readonly string[] }> {
-  // Without scripts: the bundle was built before the tests, and others use it now.
-  const args = ['pack', '--ignore-scripts', '--json', '--pack-destination', folder]
-  const [packed] = JSON.parse(await npm('npm', args, root)) as { filename: string; files: { path: string }[] }[]
-  assert.ok(packed)
-  return { tarball: join(folder, packed.filename), files: packed.files.map(({ path }) => path) }
-}
-const packed = pack()
+const packed = pack(folder)
 
 test('the tarball has all that is needed, and nothing that is not', async () => {
   const { files } = await packed
@@ -96,7 +80,7 @@ test('installed into an empty folder without a network, npx runs it', async () =
   const { tarball } = await packed
   const empty = join(folder, 'empty')
   mkdirSync(empty)
-  await npm('npm', ['install', '--offline', '--no-audit', '--no-fund', '--loglevel=error', tarball], empty)
+  await install(tarball, empty)
   assert.equal(await npm('npx', ['--no-install', 'tunnelctl', '--version'], empty), `${manifest.version}\n`)
   assert.match(await npm('npx', ['--no-install', 'tunnelctl', 'connect', '--help'], empty), /Usage: tunnelctl connect/)
   await npm('npx', ['--no-install', 'tunnelctl', 'token', 'keygen', '--out', 'issuer.key'], empty)

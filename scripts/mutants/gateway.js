@@ -39,8 +39,8 @@ export const mutants = [
   {
     name: 'asks no end to leave when it drains',
     file: 'src/gateway/reception.ts',
-    from: 'hop.send(encodeJson(Kind.DRAIN,',
-    to: 'void (encodeJson(Kind.DRAIN,',
+    from: 'hop.send(encodeJson(Kind.DRAIN, { afterMs: Math',
+    to: 'void (encodeJson(Kind.DRAIN, { afterMs: Math',
   },
   {
     name: 'lets the end of an old route take away its successor',

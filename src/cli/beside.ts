@@ -6,9 +6,10 @@ import type { Forward } from '../net/target.ts'
 import { environmentOf, fillIn, localFrom, runCommand } from './exec.ts'
 import { ExitWith } from './exit.ts'
 import type { Io } from './io.ts'
+import { endWithNpx } from './npx.ts'
 import type { ConnectOutput } from './output/sink.ts'
 import { writeReadyFile } from './ready-file.ts'
-import { endWithNpx, shutdownOnSignals } from './signals.ts'
+import { shutdownOnSignals } from './signals.ts'
 
 /** What is to be open, and who is told. */
 export interface Forwarding {

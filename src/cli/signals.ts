@@ -1,6 +1,7 @@
 /** How a long-running command ends: by a signal, or with the npx that started it. */
 import { constants } from 'node:os'
 import { isatty } from 'node:tty'
+import { endWithNpx } from './npx.ts'
 
 export interface Shutdown {
   /** Aborts at the first signal. */
@@ -13,7 +14,6 @@ export interface Shutdown {
   release(): void
 }
 
-const PARENT_POLL_MS = 1_000
 const HANG_UP_MS = 1_000
 
 /** SIGHUP comes from a closed terminal, and from ssh, which ends its ProxyCommand with it. */
@@ -59,17 +59,4 @@ function unlessHungUp(ask: (name: NodeJS.Signals) => void, hungUp: () => void): 
       if (gone()) ask(name)
     }, HANG_UP_MS).unref()
   }
-}
-
-/**
- * Calls `ended` when the npx that started this process is gone; the answer stops looking. A killed npx takes no child with it and passes
- * no signal on: the new parent is how the child finds out.
- */
-export function endWithNpx(ended: () => void): () => void {
-  if (process.env.npm_command !== 'exec') return () => {}
-  const parent = process.ppid
-  const timer = setInterval(() => {
-    if (process.ppid !== parent) ended()
-  }, PARENT_POLL_MS).unref()
-  return () => clearInterval(timer)
 }

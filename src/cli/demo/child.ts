@@ -118,7 +118,7 @@ export class Child {
 /** Nothing that the user has set for other gateways goes to the demo's own. */
 function environment(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   const kept = Object.entries(env).filter(([name]) => !/^TUNNELCTL_/i.test(name))
-  // With this, a child ends when its parent is gone, however that went: see ../signals.ts.
+  // With this, a child ends when its parent is gone, however that went: see ../npx.ts.
   return { ...Object.fromEntries(kept), npm_command: 'exec' }
 }
 

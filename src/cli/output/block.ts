@@ -3,10 +3,11 @@
  * the size of the terminal.
  */
 import type { ConnectSnapshot, PingSnapshot, StreamSnapshot } from '../../connect/events.ts'
+import { connectionRows } from './connections.ts'
 import type { Rate } from './rates.ts'
 import { clipRow, oneColumnEach, type Row, rowWidth, type Size, type Style, spaced, span } from './row.ts'
 import { forwardRows, totalRows } from './table.ts'
-import { formatBytes, formatCount, formatElapsed, formatMs, sparkline } from './units.ts'
+import { formatCount, formatElapsed, formatMs, sparkline } from './units.ts'
 
 /** From this height on there is a row to spare, to set the block off from the lines above it. */
 const tallRows = 10
@@ -28,7 +29,8 @@ export function blockRows(
   const below = height > 2 ? [lastRow(snapshot, columns)] : []
   if (keys !== undefined && rows >= tallRows) below.push([span(keys, 'dim')])
   const room = height - above.length - 1 - below.length
-  const details = streams === undefined ? [] : streamRows(streams, room - Math.min(snapshot.forwards.length, room))
+  const forRows = Math.min(snapshot.forwards.length, room)
+  const details = streams === undefined ? [] : connectionRows(streams, { columns, rows: room - forRows })
   const forwards = forwardRows(snapshot.forwards, rates, { columns, rows: room - details.length })
   return [...above, headerRow(snapshot), ...forwards, ...details, ...below].map(row => clipRow(row, columns))
 }
@@ -39,25 +41,6 @@ export interface BlockExtras {
   readonly keys?: string | undefined
   /** The connections that are open, the oldest first. */
   readonly streams?: readonly StreamSnapshot[] | undefined
-}
-
-/** The newest connections that there is room for. */
-function streamRows(streams: readonly StreamSnapshot[], rows: number): Row[] {
-  if (rows < 1) return []
-  if (streams.length === 0) return [[span('  no connection is open', 'dim')]]
-  const hidden = streams.length > rows ? streams.length - (rows - 1) : 0
-  const shown = streams
-    .slice(hidden)
-    .map(({ id, target, ageMs, bytesUp, bytesDown }) =>
-      spaced([
-        [span(`  #${id}`, 'dim')],
-        [span(oneColumnEach(target, 140), 'accent')],
-        [span(`open ${formatElapsed(ageMs)}`)],
-        [span('↑ ', 'dim'), span(formatBytes(bytesUp))],
-        [span('↓ ', 'dim'), span(formatBytes(bytesDown))],
-      ]),
-    )
-  return hidden === 0 ? shown : [[span(`  … and ${hidden} older`, 'dim')], ...shown]
 }
 
 /** What stays on the screen after the block: how the session went, and the totals of every forward. */
@@ -108,19 +91,14 @@ function lastRow({ state, ping }: ConnectSnapshot, columns: number): Row {
   return pingRow(ping, columns, state.name === 'connected' ? 'plain' : 'dim')
 }
 
-/** The sparkline comes last: it grows with every ping, and moves nothing. */
-function pingRow(
-  { nowMs, p50Ms, p99Ms, recentMs, gatewayMs, dialMs }: PingSnapshot,
-  columns: number,
-  style: Style,
-): Row {
+/** What does not fit is left out whole. The sparkline comes last: it grows with every ping, and moves nothing. */
+function pingRow(ping: PingSnapshot, columns: number, style: Style): Row {
+  const { nowMs, p50Ms, p99Ms, recentMs } = ping
   const now: Row = [span('ping ', 'dim'), span(nowMs === undefined ? '-' : formatMs(nowMs), style)]
-  const numbers = spaced([
-    now,
-    labelled('p50', p50Ms, style),
-    labelled('p99', p99Ms, style),
-    legs(nowMs, gatewayMs, dialMs, style),
-  ])
+  const figures = [now, labelled('p50', p50Ms, style), labelled('p99', p99Ms, style)]
+  const { dialMs, ...withoutService } = ping
+  const candidates = [ping, withoutService].map(each => spaced([...figures, legs(each, style)]))
+  const numbers = candidates.find(each => rowWidth(each) <= columns) ?? spaced(figures)
   const room = Math.min(maxBars, columns - rowWidth(numbers) - 2)
   if (room < minBars || recentMs.length === 0) return numbers
   const bars = span(sparkline(recentMs.slice(-room), calmMs), style === 'dim' ? 'dim' : 'accent')
@@ -140,7 +118,7 @@ function labelled(label: string, ms: number | undefined, style: Style, unit?: 'u
 }
 
 /** The second leg is what the first leaves of the whole: nobody measures it, and a late first leg must not make it negative. */
-function legs(nowMs: number | undefined, gatewayMs: number | undefined, dialMs: number | undefined, style: Style): Row {
+function legs({ nowMs, gatewayMs, dialMs }: PingSnapshot, style: Style): Row {
   if (nowMs === undefined || gatewayMs === undefined) return []
   const agentMs = Math.max(0, nowMs - gatewayMs)
   return [

@@ -1,6 +1,8 @@
 /**
  * Rows at the bottom of the terminal that are drawn again in place, while lines go by above them. The cursor rests at the
- * start of the line below the last row. Every change is one write, so that nothing is ever seen half drawn.
+ * start of the first row: wherever a terminal of another size has put it, and however it has wrapped the rows, they are all
+ * from there on, and a terminal that gets lower takes away from below the cursor first. Every change is one write, so that
+ * nothing is ever seen half drawn.
  */
 import { clearLine, clearScreenDown, cursorTo, moveCursor } from 'node:readline'
 import { Writable } from 'node:stream'
@@ -35,16 +37,17 @@ export class Footer {
 
   /** Draws `rows`, none wider than the terminal. When nothing changed nothing is written, so a selection stays. */
   draw(rows: readonly Row[]): void {
-    const columns = this.#terminal.columns()
-    const height = this.#terminal.rows()
+    const [columns, height] = [this.#terminal.columns(), this.#terminal.rows()]
     const next = rows.map(row => ({ text: paintRow(row, this.#terminal.paint), width: rowWidth(row) }))
-    const pen = new Pen()
-    // The old rows may have been wrapped anew, or scrolled off the top.
-    if (columns !== this.#columns || height !== this.#rows) this.#erase(pen, columns)
+    const resized = columns !== this.#columns || height !== this.#rows
     this.#columns = columns
     this.#rows = height
     this.hideCursor()
-    if (!sameRows(this.#drawn, next)) this.#redraw(pen, next)
+    if (!resized && sameRows(this.#drawn, next)) return
+    const pen = new Pen()
+    // The terminal may still take rows that it has wrapped for one line.
+    if (resized && this.#drawn.length > 0) eraseDown(pen)
+    this.#redraw(pen, next)
     pen.writeTo(this.#io.stderr)
   }
 
@@ -54,11 +57,10 @@ export class Footer {
       this.#io[stream].write(text)
       return
     }
-    const columns = this.#terminal.columns()
     // Rows for another width are not drawn again: the resize event that is on its way brings the right ones.
-    const rows = columns === this.#columns ? this.#drawn : []
+    const rows = this.#terminal.columns() === this.#columns ? this.#drawn : []
     const erase = new Pen()
-    this.#erase(erase, columns)
+    eraseDown(erase)
     const restore = new Pen()
     this.#redraw(restore, rows)
     if (stream === 'stderr') this.#io.stderr.write(erase.text + text + restore.text)
@@ -74,29 +76,17 @@ export class Footer {
     this.#cursor = 'hidden'
   }
 
-  /** Leaves the rows where they are and gives the cursor back; the next draw starts below. */
+  /** Leaves the rows where they are and gives the cursor back, below them; the next draw starts there. */
   release(): void {
+    const below = '\n'.repeat(this.#drawn.length)
     this.#drawn = []
-    if (this.#cursor === 'hidden') this.#io.stderr.write(showCursor)
+    if (this.#cursor === 'hidden') this.#io.stderr.write(below + showCursor)
     this.#cursor = 'shown'
   }
 
-  #erase(pen: Pen, columns: number): void {
-    const height = (width: number) => (this.#terminal.reflows ? Math.max(1, Math.ceil(width / columns)) : 1)
-    const lines = this.#drawn.reduce((sum, { width }) => sum + height(width), 0)
-    cursorTo(pen, 0)
-    // Line by line: tmux keeps what is cleared from the top of the screen down, and shows it again.
-    for (let line = 0; line < lines; line++) {
-      moveCursor(pen, 0, -1)
-      clearLine(pen, 0)
-    }
-    this.#drawn = []
-  }
-
-  /** Every row, also one that is the same: a key that was pressed may have moved them all. */
+  /** Every row, also one that is the same: a key that was pressed may have changed any. */
   #redraw(pen: Pen, next: readonly Drawn[]): void {
     cursorTo(pen, 0)
-    moveCursor(pen, 0, -this.#drawn.length)
     pen.write(wrapOff)
     for (const { text, width } of next) {
       pen.write(text)
@@ -106,8 +96,18 @@ export class Footer {
     }
     pen.write(wrapOn)
     clearScreenDown(pen)
+    moveCursor(pen, 0, -next.length)
     this.#drawn = next
   }
+}
+
+/** tmux keeps what is cleared from the top of the screen down, and shows it again: so the first row goes by itself. */
+function eraseDown(pen: Pen): void {
+  cursorTo(pen, 0)
+  clearLine(pen, 0)
+  moveCursor(pen, 0, 1)
+  clearScreenDown(pen)
+  moveCursor(pen, 0, -1)
 }
 
 /** Collects what node:readline writes. */

@@ -20,7 +20,7 @@ import type { Terminal } from './terminal.ts'
 import { lineOf, type Talk } from './text.ts'
 
 const drawEveryMs = 250
-const KEYS = 'q quit · r dial again · d connections · c commands to copy · ? less'
+const KEYS = 'q quit · r dial again · d connections · c commands · ? less'
 
 /** What keys are for, at a terminal that has them. */
 export interface LiveActions {

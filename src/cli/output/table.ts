@@ -16,9 +16,11 @@ interface Layout {
   /** `127.0.0.1:5432`, or the port alone when the address is a loopback one. */
   readonly local: 'whole' | 'port'
   readonly traffic: 'totals and rates' | 'rates' | 'none'
-  /** Longer targets lose their middle. */
+  /** Longer targets lose their middle, unless there is room to spare. */
   readonly targetWidth: number
 }
+
+const narrowest: Layout = { local: 'port', traffic: 'none', targetWidth: 12 }
 
 /** Widest first. */
 const layouts: readonly Layout[] = [
@@ -28,7 +30,7 @@ const layouts: readonly Layout[] = [
   { local: 'port', traffic: 'rates', targetWidth: 24 },
   { local: 'port', traffic: 'rates', targetWidth: 12 },
   { local: 'port', traffic: 'none', targetWidth: 24 },
-  { local: 'port', traffic: 'none', targetWidth: 12 },
+  narrowest,
 ]
 
 /** One row per forward, in the widest layout that fits; with more forwards than rows, the busiest and a last row. */
@@ -55,11 +57,13 @@ export function totalRows(forwards: readonly ForwardSnapshot[], columns: number)
 
 function fitted(lines: readonly Line[], size: Size, cells: (line: Line, layout: Layout) => Span[]): Row[] {
   const shown = busiest(lines, size.rows)
-  const candidates = layouts.map(layout => {
+  const laidOut = (layout: Layout) => {
     const names = alignedNames(shown, layout)
     return shown.map((line, index) => [...(names[index] ?? []), ...cells(line, layout)])
-  })
-  const rows = candidates.find(rows => rows.every(row => rowWidth(row) <= size.columns)) ?? candidates.at(-1) ?? []
+  }
+  const spare = (layout: Layout) => size.columns - Math.max(0, ...laidOut(layout).map(rowWidth))
+  const layout = layouts.find(each => spare(each) >= 0) ?? narrowest
+  const rows = laidOut({ ...layout, targetWidth: layout.targetWidth + Math.max(0, spare(layout)) })
   const hidden = lines.length - shown.length
   return hidden === 0 || size.rows < 1 ? rows : [...rows, [span(`… and ${hidden} more`, 'dim')]]
 }
@@ -122,12 +126,13 @@ function portOf(local: string): string {
   return local.replace(/^(127\.0\.0\.1|\[::1\]|localhost)(?=:)/, '')
 }
 
-function shorten(text: string, width: number): string {
+/** Without its middle when it is longer than `width`. */
+export function shorten(text: string, width: number): string {
   if (text.length <= width) return text
   const head = Math.ceil((width - 1) / 2)
   return `${text.slice(0, head)}…${text.slice(text.length - (width - 1 - head))}`
 }
 
-function widest(texts: readonly string[]): number {
+export function widest(texts: readonly string[]): number {
   return Math.max(0, ...texts.map(text => text.length))
 }

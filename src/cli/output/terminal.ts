@@ -11,8 +11,6 @@ export interface Terminal {
   readonly paint: ChalkInstance
   /** True when rows can be drawn again in place. */
   readonly live: boolean
-  /** True when the terminal wraps old rows anew as it gets narrower (most do; xterm, rxvt, screen and the Linux console cut them). */
-  readonly reflows: boolean
   /** Now, as the terminal says. 80 when it does not know. */
   columns(): number
   /** Now, as the terminal says. 24 when it does not know. */
@@ -29,7 +27,6 @@ export function terminalOf({ stderr, env }: Pick<Io, 'stderr' | 'env'>): Termina
     colour,
     paint: new Chalk({ level: colour ? 1 : 0 }),
     live: interactive,
-    reflows: reflows(env),
     columns: () => windowSize(tty)?.[0] || tty.columns || 80,
     rows: () => windowSize(tty)?.[1] || tty.rows || 24,
   }
@@ -41,11 +38,6 @@ function forcedColour(force: string | undefined): boolean | undefined {
 
 function isSet(variable: string | undefined): boolean {
   return variable !== undefined && variable !== '' && variable !== '0' && variable !== 'false'
-}
-
-function reflows({ TERM, TMUX, STY, XTERM_VERSION }: NodeJS.ProcessEnv): boolean {
-  if (TMUX !== undefined) return true
-  return TERM !== 'linux' && TERM?.startsWith('rxvt') !== true && STY === undefined && XTERM_VERSION === undefined
 }
 
 /** Asked, and not taken from `columns`, which is behind until SIGWINCH has been handled. Undefined when it is gone. */

@@ -57,8 +57,8 @@ test('narrower terminals drop the address, then the totals, then the middle of t
     ':8380 → payments/dev:http  12 open  ↑     0 B/s  ↓     0 B/s',
   ])
   assert.deepEqual(at(59), [
-    ':5432 → db/prod:5432   3 open  ↑ 12.0 kB/s  ↓ 1.10 MB/s',
-    ':8380 → paymen…:http  12 open  ↑     0 B/s  ↓     0 B/s',
+    ':5432 → db/prod:5432       3 open  ↑ 12.0 kB/s  ↓ 1.10 MB/s',
+    ':8380 → payments…ev:http  12 open  ↑     0 B/s  ↓     0 B/s',
   ])
   assert.deepEqual(at(40), [':5432 → db/prod:5432        3 open', ':8380 → payments/dev:http  12 open'])
   assert.deepEqual(at(20), [':5432 → db/prod:543…', ':8380 → paymen…:htt…'])
@@ -109,6 +109,14 @@ test('the sparkline takes the room there is', () => {
   const bars = (columns: number) =>
     linesOf(snapshotOf({ ping }), { columns, rows: 24 }).at(-1)?.match(/▁/g)?.length ?? 0
   assert.deepEqual([bars(120), bars(80), bars(61), bars(60), bars(30)], [30, 23, 4, 0, 0])
+})
+
+test('in a narrow terminal the ping row leaves out legs, whole, from the end', () => {
+  const snapshot = snapshotOf({ ping: { nowMs: 23, p50Ms: 22, p99Ms: 41, gatewayMs: 11, dialMs: 4.2, recentMs: [] } })
+  const last = (columns: number) => linesOf(snapshot, { columns, rows: 24 }).at(-1)
+  assert.equal(last(72), 'ping 23 ms  p50 22  p99 41  gateway 11 ms · agent 12 ms · service 4.2 ms')
+  assert.equal(last(71), 'ping 23 ms  p50 22  p99 41  gateway 11 ms · agent 12 ms')
+  assert.equal(last(54), 'ping 23 ms  p50 22  p99 41')
 })
 
 test('with fewer rows than forwards the busiest are shown, in their own order, and the rest is counted', () => {
@@ -186,7 +194,7 @@ const rowsOf = (snapshot: ConnectSnapshot, size: Size, extras: BlockExtras): str
 test('with details, each connection has a row, the newest ones when there is little room', () => {
   const size = { columns: 80, rows: 24 }
   const one = rowsOf(snapshotOf(), size, { streams: [stream(7)] })
-  assert.ok(one.includes('  #7  db/prod:5432  open 1 min  ↑ 5 B  ↓ 1.50 kB'), one.join('\n'))
+  assert.ok(one.includes('  #7  db/prod:5432  open 1 min  ↑     5 B  ↓ 1.50 kB'), one.join('\n'))
   assert.ok(rowsOf(snapshotOf(), size, { streams: [] }).includes('  no connection is open'))
   const many = Array.from({ length: 50 }, (_, index) => stream(index + 1))
   const rows = rowsOf(snapshotOf(), { columns: 80, rows: 12 }, { streams: many, keys: '? keys' })
@@ -194,6 +202,23 @@ test('with details, each connection has a row, the newest ones when there is lit
   assert.equal(rows.at(-1), '? keys')
   assert.ok(rows.some(row => /^ {2}… and 4\d older$/.test(row)))
   assert.ok(rows.some(row => row.startsWith('  #50 ')))
+})
+
+test('connections stand in columns, and where they do not fit targets lose their middle', () => {
+  const streams = [
+    { ...stream(9), bytesUp: 1_180_000 },
+    { ...stream(10, 2_000), target: 'reconciliation/payments:8443' },
+  ]
+  const at = (columns: number) =>
+    rowsOf(snapshotOf(), { columns, rows: 24 }, { streams }).filter(row => row.startsWith('  #'))
+  assert.deepEqual(at(80), [
+    '  #9   db/prod:5432                  open 1 min  ↑ 1.18 MB  ↓ 1.50 kB',
+    '  #10  reconciliation/payments:8443  open 2 s    ↑     5 B  ↓ 1.50 kB',
+  ])
+  assert.deepEqual(at(60), [
+    '  #9   db/prod:5432         open 1 min  ↑ 1.18 MB  ↓ 1.50 kB',
+    '  #10  reconcili…ents:8443  open 2 s    ↑     5 B  ↓ 1.50 kB',
+  ])
 })
 
 test('a low terminal has no row for keys, and one for each forward before any connection', () => {

@@ -70,7 +70,7 @@ test('a spinner turns while the first connection is made, and leaves no trace', 
   assert.notEqual(screen.text, first)
   assert.equal(screen.cursorShown, false)
   output.event(connected)
-  assert.deepEqual(screen.lines, [...block, ''])
+  assert.deepEqual(screen.lines, [...block])
   output.close()
 })
 
@@ -82,7 +82,7 @@ test('a quick connection shows no spinner, even when ora arrives late', async ()
     output.event(connected)
     clock.advance(200)
     await oraLoaded()
-    assert.deepEqual(screen.lines, [...block, ''])
+    assert.deepEqual(screen.lines, [...block])
     output.close()
     assert.equal(clock.waiting, 0)
   }
@@ -120,10 +120,10 @@ test('forwarding lines and failures go by above the block, which stays whole', (
   output.event({ event: 'forwarding', local: '127.0.0.1:5432', target: 'db/prod:5432' })
   output.event(refused)
   const lines = ['Forwarding from 127.0.0.1:5432 -> db/prod:5432', 'tunnelctl: REFUSED connection refused (check it)']
-  assert.deepEqual(screen.lines, [...lines, ...block, ''])
+  assert.deepEqual(screen.lines, [...lines, ...block])
   clock.advance(1000)
   output.note('stopping: 3 connections are open')
-  assert.deepEqual(screen.lines, [...lines, 'stopping: 3 connections are open', ...block, ''])
+  assert.deepEqual(screen.lines, [...lines, 'stopping: 3 connections are open', ...block])
   output.close()
 })
 
@@ -170,8 +170,8 @@ test('a burst of failures does not look once more', () => {
   const { looks } = state
   for (let count = 0; count < 100; count++) output.event(refused)
   assert.equal(state.looks, looks)
-  assert.deepEqual(screen.lines.slice(-5), [...block, ''])
-  assert.equal(screen.lines.length, 105)
+  assert.deepEqual(screen.lines.slice(-4), [...block])
+  assert.equal(screen.lines.length, 104)
   clock.advance(250)
   output.close()
 })
@@ -200,11 +200,28 @@ test('a narrower and a wider terminal leave no stale row', () => {
     '',
     '● connected 23 ms  wss://gw.example.com…',
     ':5432 → db/prod:5432   0 open',
-    'ping 23 ms  p50 22  p99 41  gateway 11 …',
-    '',
+    'ping 23 ms  p50 22  p99 41  ▁▁▂▇▁',
   ])
   stderr.resize(100)
-  assert.deepEqual(screen.lines.slice(1), [...block, ''])
+  assert.deepEqual(screen.lines.slice(1), [...block])
+  output.close()
+})
+
+test('a terminal too low for the block, and then as high as before, shows it once', () => {
+  const { screen, stderr, state, output } = setup({ columns: 100, rows: 12 })
+  state.snapshot = snapshotOf({ forwards: Array.from({ length: 6 }, (_, index) => forward(index)) })
+  output.event(connected)
+  output.event({ event: 'forwarding', local: '127.0.0.1:5432', target: 'db/prod:5432' })
+  output.event({ event: 'forwarding', local: '127.0.0.1:5433', target: 'db/prod:5432' })
+  const before = screen.lines
+  for (const rows of [7, 5, 8, 12]) stderr.resize(100, rows)
+  assert.deepEqual(screen.lines, before)
+  // A line that goes by meanwhile is kept, whatever else is.
+  stderr.resize(100, 5)
+  output.event(refused)
+  stderr.resize(100, 12)
+  assert.equal(screen.lines.filter(line => line.startsWith('Forwarding')).length, 2)
+  assert.equal(screen.lines.filter(line => line.includes('REFUSED')).length, 1)
   output.close()
 })
 
@@ -217,13 +234,13 @@ test('a terminal that resizes before the process hears of it gets no garbled row
   const [first, blank, header] = screen.lines
   assert.deepEqual([first, blank], ['tunnelctl: REFUSED connection refused (check it)', ''])
   assert.match(header ?? '', /^● connected/)
-  assert.equal(screen.lines.length, 6)
+  assert.equal(screen.lines.length, 5)
   output.close()
 })
 
 test('whatever happens, the screen shows the lines that went by and then the block, once', () => {
   const step = fc.oneof(
-    fc.record({ columns: fc.integer({ min: 10, max: 130 }) }),
+    fc.record({ columns: fc.integer({ min: 10, max: 130 }), rows: fc.integer({ min: 10, max: 200 }) }),
     fc.record({ forwards: fc.integer({ min: 0, max: 6 }) }),
     fc.record({ note: fc.string({ unit: 'grapheme-ascii', minLength: 1, maxLength: 150 }) }),
     fc.record({ local: fc.integer({ min: 1, max: 65_535 }) }),
@@ -234,7 +251,7 @@ test('whatever happens, the screen shows the lines that went by and then the blo
       const printed: string[] = []
       output.event(connected)
       for (const step of steps) {
-        if ('columns' in step) stderr.resize(step.columns)
+        if ('columns' in step) stderr.resize(step.columns, step.rows)
         else if ('note' in step) {
           printed.push(step.note)
           output.note(step.note)
@@ -247,9 +264,8 @@ test('whatever happens, the screen shows the lines that went by and then the blo
         clock.advance(250)
         const blockHeight = 3 + (state.snapshot?.forwards.length ?? 0)
         const lines = screen.lines
-        assert.equal(lines.at(-1), '')
         assert.equal(lines.filter(line => line.startsWith('● ')).length, 1)
-        const above = lines.slice(0, -1 - blockHeight).join('')
+        const above = lines.slice(0, -blockHeight).join('')
         const expected = printed.join('')
         assert.equal(above.replaceAll(' ', ''), expected.replaceAll(' ', ''))
       }
@@ -273,7 +289,7 @@ test('a low terminal keeps the busiest forwards and never scrolls the block', ()
     })
     clock.advance(250)
   }
-  assert.equal(screen.lines.length, 6)
+  assert.equal(screen.lines.length, 5)
   assert.match(screen.lines[2] ?? '', /^127\.0\.0\.1:5439 .* 4\.00 kB\/s/)
   assert.equal(screen.lines[3], '… and 7 more')
   output.close()
@@ -309,13 +325,13 @@ test('what comes after the end is written plainly', () => {
   assert.equal(stderr.written.at(-1), 'tunnelctl: REFUSED connection refused (check it)\n')
 })
 
-test('keys that were pressed meanwhile are cleared away with the next draw', () => {
+test('keys that were pressed meanwhile do not get into the block', () => {
   const { screen, clock, state, output } = setup()
   output.event(connected)
   screen.write('abc\nq')
   state.snapshot = snapshotOf({ uptimeMs: 13 * 60_000 })
   clock.advance(250)
-  assert.deepEqual(screen.lines, ['', ...block.map(line => line.replace('12 min', '13 min')), ''])
+  assert.deepEqual(screen.lines, ['abc', ...block.map(line => line.replace('12 min', '13 min'))])
   output.close()
 })
 

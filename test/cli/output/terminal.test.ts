@@ -52,12 +52,3 @@ test('the size is the one of now, and 80 by 24 when nobody knows', () => {
   })
   assert.deepEqual(terminalOf({ stderr: gone, env: {} }).columns(), 100)
 })
-
-test('terminals that cut rows instead of wrapping them anew are known', () => {
-  const reflows = (env: NodeJS.ProcessEnv) => terminalOf({ stderr: tty(), env }).reflows
-  assert.ok(reflows({ TERM: 'xterm-256color' }))
-  assert.ok(reflows({ TERM: 'screen', TMUX: '/tmp/tmux', XTERM_VERSION: 'XTerm(379)' }))
-  assert.ok(!reflows({ TERM: 'xterm', XTERM_VERSION: 'XTerm(379)' }))
-  assert.ok(!reflows({ TERM: 'screen', STY: '1.pts' }))
-  assert.ok(!reflows({ TERM: 'linux' }))
-})
