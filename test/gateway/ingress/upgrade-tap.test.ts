@@ -116,6 +116,8 @@ test('pings are told apart byte by byte, also where they are no text', () => {
   say('client', { opcode: PING, payload: Buffer.from([0xfe]) })
   say('service', { opcode: PONG, payload: Buffer.from([0xff]) })
   assert.equal(tap.summary().client.roundTrips, undefined)
+  say('service', { opcode: PONG, payload: Buffer.from([0xfe]) })
+  assert.equal(tap.summary().client.roundTrips?.count, 1)
 })
 
 test('what one side breaks leaves the other side read', () => {
