@@ -12,18 +12,22 @@ import { option, repeated, timerFlag } from './options.ts'
 export interface IngressFlags {
   readonly ingressDomain?: string
   readonly ingressPublic?: readonly string[]
-  readonly ingressResponseTimeout: string
+  readonly ingressTimeout: string
   readonly ingressIdleTimeout: string
   readonly trustedProxies?: readonly string[]
 }
 
 export const ingressOptions = (): Option[] => [
-  option('--ingress-domain <domain>', 'serve http://<service>--<namespace>--<port>[--<agent>].<domain>'),
-  repeated('--ingress-public <pattern...>', 'services below the domain that need no token, as web/prod:80'),
-  option('--ingress-response-timeout <duration>', 'how long a service may take to begin its answer').default('60s'),
-  option('--ingress-idle-timeout <duration>', 'how long a transfer or an upgraded connection may stand still').default(
-    '10m',
+  option(
+    '--ingress-domain <domain>',
+    'serve services as HTTP: service--namespace--port.DOMAIN is one, and with --agent behind it that of one agent',
   ),
+  repeated('--ingress-public <pattern...>', 'services below the domain that need no token, as web/prod:80'),
+  option('--ingress-timeout <duration>', 'how long a service may take to begin its answer').default('60s'),
+  option(
+    '--ingress-idle-timeout <duration>',
+    'how long a transfer, or an upgraded connection, may stand still',
+  ).default('10m'),
   repeated('--trusted-proxies <cidr...>', 'proxies in front, whose X-Forwarded-* headers are believed'),
 ]
 
@@ -43,7 +47,7 @@ export function ingressFrom(flags: IngressFlags): IngressSetup | undefined {
     domain,
     isPublic: target => patterns.some(pattern => matches(pattern, target)),
     defaults: {
-      responseTimeoutMs: timerFlag('--ingress-response-timeout', flags.ingressResponseTimeout),
+      responseTimeoutMs: timerFlag('--ingress-timeout', flags.ingressTimeout),
       idleTimeoutMs: timerFlag('--ingress-idle-timeout', flags.ingressIdleTimeout),
     },
   })
