@@ -44,6 +44,7 @@ _tunnelctl() {
         'connect -o' | 'connect --output') words='text json' ;;
         'agent --log-format') words='json pretty' ;;
         'agent --log-level') words='debug info warn error off' ;;
+        'gateway --log-frames') words='off totals each' ;;
         'gateway --log-format') words='json pretty' ;;
         'gateway --log-level') words='debug info warn error off' ;;
         'services -o' | 'services --output') words='table json name' ;;
@@ -69,7 +70,7 @@ _tunnelctl() {
                 '') words='connect agent gateway services agents up ps stop logs doctor login context config token demo completion' flags='-V --version --no-color -h --help' ;;
                 'connect') words='' flags='--gateway --token-file --ca-file --context --agent -n --namespace --address --socks5 --stdio -o --output --stats-interval --ping-interval --hold-timeout --udp-idle-timeout --redial-every --ready-file --detach --plain -q --quiet -v --verbose -h --help' live=targets ;;
                 'agent') words='' flags='--gateway --token-file --ca-file --service --allow --deny --cluster-domain --dns-server --dial-timeout --redial-every --drain-timeout --detached-ttl --detached-memory --health-listen --log-format --log-level -h --help' ;;
-                'gateway') words='' flags='--listen --admin-listen --verify-key --oidc-issuer --oidc-audience --oidc-rules --oidc-scopes --tls-cert --tls-key --drain-timeout --dev --ingress-domain --ingress-public --ingress-timeout --ingress-idle-timeout --trusted-proxies --log-format --log-level -h --help' ;;
+                'gateway') words='' flags='--listen --admin-listen --verify-key --oidc-issuer --oidc-audience --oidc-rules --oidc-scopes --tls-cert --tls-key --drain-timeout --dev --ingress-domain --ingress-public --ingress-timeout --ingress-idle-timeout --log-frames --trusted-proxies --log-format --log-level -h --help' ;;
                 'services') words='' flags='--gateway --token-file --ca-file --context --agent -n --namespace -A --all-namespaces -o --output -h --help' ;;
                 'agents') words='' flags='--gateway --token-file --ca-file --context -o --output -h --help' ;;
                 'up') words='' flags='--file -h --help' ;;

@@ -140,6 +140,7 @@ complete -c tunnelctl -n '__tunnelctl_at gateway' -l ingress-domain -x -d 'serve
 complete -c tunnelctl -n '__tunnelctl_at gateway' -l ingress-public -x -d 'services below the domain that need no token, as web/prod:80'
 complete -c tunnelctl -n '__tunnelctl_at gateway' -l ingress-timeout -x -d 'how long a service may take to begin its answer'
 complete -c tunnelctl -n '__tunnelctl_at gateway' -l ingress-idle-timeout -x -d 'how long a transfer, or an upgraded connection, may stand still'
+complete -c tunnelctl -n '__tunnelctl_at gateway' -l log-frames -x -a 'off totals each' -d 'what the log has of WebSocket frames that pass: off, totals, or each'
 complete -c tunnelctl -n '__tunnelctl_at gateway' -l trusted-proxies -x -d 'proxies in front, whose X-Forwarded-* headers are believed'
 complete -c tunnelctl -n '__tunnelctl_at gateway' -l log-format -x -a 'json pretty' -d 'json or pretty; default: pretty on a terminal, else json'
 complete -c tunnelctl -n '__tunnelctl_at gateway' -l log-level -x -a 'debug info warn error off' -d 'debug, info, warn, error or off'

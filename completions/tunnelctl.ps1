@@ -93,6 +93,7 @@ Register-ArgumentCompleter -Native -CommandName tunnelctl -ScriptBlock {
             @('--ingress-public', 'services below the domain that need no token, as web/prod:80'),
             @('--ingress-timeout', 'how long a service may take to begin its answer'),
             @('--ingress-idle-timeout', 'how long a transfer, or an upgraded connection, may stand still'),
+            @('--log-frames', 'what the log has of WebSocket frames that pass: off, totals, or each'),
             @('--trusted-proxies', 'proxies in front, whose X-Forwarded-* headers are believed'),
             @('--log-format', 'json or pretty; default: pretty on a terminal, else json'),
             @('--log-level', 'debug, info, warn, error or off'),
@@ -256,6 +257,7 @@ Register-ArgumentCompleter -Native -CommandName tunnelctl -ScriptBlock {
         'connect --output' = @('text', 'json')
         'agent --log-format' = @('json', 'pretty')
         'agent --log-level' = @('debug', 'info', 'warn', 'error', 'off')
+        'gateway --log-frames' = @('off', 'totals', 'each')
         'gateway --log-format' = @('json', 'pretty')
         'gateway --log-level' = @('debug', 'info', 'warn', 'error', 'off')
         'services -o' = @('table', 'json', 'name')

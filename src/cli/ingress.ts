@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto'
 import type { Option } from 'commander'
 import { TunnelError } from '../errors.ts'
 import type { IngressSetup } from '../gateway/gateway.ts'
+import type { FrameDetail } from '../gateway/ingress/frames.ts'
 import { Routes } from '../gateway/ingress/routes.ts'
 import { addressRanges } from '../net/cidr.ts'
 import { matches, parsePattern } from '../net/pattern.ts'
@@ -15,6 +16,7 @@ export interface IngressFlags {
   readonly ingressTimeout: string
   readonly ingressIdleTimeout: string
   readonly trustedProxies?: readonly string[]
+  readonly logFrames: FrameDetail
 }
 
 export const ingressOptions = (): Option[] => [
@@ -28,6 +30,9 @@ export const ingressOptions = (): Option[] => [
     '--ingress-idle-timeout <duration>',
     'how long a transfer, or an upgraded connection, may stand still',
   ).default('10m'),
+  option('--log-frames <detail>', 'what the log has of WebSocket frames that pass: off, totals, or each')
+    .choices(['off', 'totals', 'each'])
+    .default('off'),
   repeated('--trusted-proxies <cidr...>', 'proxies in front, whose X-Forwarded-* headers are believed'),
 ]
 
@@ -51,5 +56,6 @@ export function ingressFrom(flags: IngressFlags): IngressSetup | undefined {
       idleTimeoutMs: timerFlag('--ingress-idle-timeout', flags.ingressIdleTimeout),
     },
   })
-  return { routes: () => routes, trusted: addressRanges(trustedProxies), random: Math.random, randomBytes }
+  const { logFrames: frames } = flags
+  return { frames, routes: () => routes, trusted: addressRanges(trustedProxies), random: Math.random, randomBytes }
 }

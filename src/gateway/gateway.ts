@@ -40,7 +40,7 @@ export interface GatewayOptions extends ReceptionOptions {
 }
 
 /** What an operator has decided about the ingress. */
-export interface IngressSetup extends Pick<IngressOptions, 'routes' | 'trusted' | 'randomBytes'> {
+export interface IngressSetup extends Pick<IngressOptions, 'routes' | 'trusted' | 'frames' | 'randomBytes'> {
   /** Uniform in [0, 1). */
   readonly random: () => number
 }
@@ -120,7 +120,10 @@ export class Gateway {
     const options = {
       listen: at,
       notReady: () => this.#notReady,
-      metrics: gatewayMetrics(this.#reception.relay.hops, this.#reception.totals),
+      metrics: [
+        ...gatewayMetrics(this.#reception.relay.hops, this.#reception.totals),
+        ...(this.#ingress?.totals.metrics ?? []),
+      ],
     }
     return await serveAdmin(options, signal)
   }

@@ -16,7 +16,7 @@ export interface GatewayTotals {
 }
 
 export function gatewayMetrics(hops: ReadonlySet<Hop>, totals: Readonly<GatewayTotals>): Metric[] {
-  const count = (role: Role) => [...hops].filter(hop => hop.principal.role === role).length
+  const count = (role: Role) => [...hops].filter(hop => hop.principal.role === role && !hop.local).length
   const sum = (read: (hop: Hop) => number) => [...hops].reduce((total, hop) => total + read(hop), 0)
   return [
     { name: 'agents', help: 'Agents connected', kind: 'gauge', read: () => count('agent') },

@@ -19,11 +19,13 @@ import { Connections } from './connections.ts'
 import { type Exchanger, type Plan, passRequest } from './exchange.ts'
 import { answerFailure, Failure, type FailureContext, failureOf, refuseSocket } from './failure.ts'
 import { isLoop, requestFields } from './fields.ts'
+import { type FrameDetail, type FrameWatch, watchFrames } from './frames.ts'
 import { hostOf } from './host.ts'
 import { Patience } from './patience.ts'
 import { RequestRecord } from './record.ts'
 import { type Destination, destinationOf } from './request.ts'
 import type { Route, Routes } from './routes.ts'
+import { IngressTotals } from './totals.ts'
 import { passUpgrade, upgradeToken } from './upgrade.ts'
 import type { Uplinks } from './uplinks.ts'
 
@@ -35,6 +37,7 @@ export interface IngressOptions {
   readonly registry: Registry
   /** Proxies in front of the gateway: what they say of the client is believed. */
   readonly trusted: BlockList
+  readonly frames: FrameDetail
   readonly clock: Clock
   readonly randomBytes: (bytes: number) => Buffer
   readonly log: Log
@@ -54,8 +57,7 @@ export class Ingress {
   readonly #options: IngressOptions
   readonly #exchanger: Exchanger
   readonly #upgraded = new Set<Socket>()
-  /** Requests and upgraded connections that are not over. */
-  #open = 0
+  readonly totals = new IngressTotals()
 
   constructor(options: IngressOptions) {
     this.#options = options
@@ -70,7 +72,7 @@ export class Ingress {
   }
 
   get isBusy(): boolean {
-    return this.#open > 0
+    return this.totals.open > 0
   }
 
   /** Whether the request is for a host that this ingress serves, whatever else is wrong with it. */
@@ -83,7 +85,7 @@ export class Ingress {
   async request(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const record = this.#record(request)
     response.on('error', () => {})
-    this.#open++
+    this.totals.open++
     try {
       const admitted = await this.#admit(request, record, false)
       if (admitted === undefined) return this.#logIn(request, response, record)
@@ -93,28 +95,30 @@ export class Ingress {
       if (response.headersSent || response.destroyed) response.destroy()
       else answerFailure(response, failure, contextOf(request, record))
     } finally {
-      this.#open--
-      record.finish(this.#options.log)
+      this.#finish(record)
     }
   }
 
   /** Takes over the socket, which has an `error` listener. */
   async upgrade(request: IncomingMessage, socket: Socket, head: Buffer): Promise<void> {
     const record = this.#record(request)
-    this.#open++
+    this.totals.open++
     this.#upgraded.add(socket)
     try {
       const admitted = await this.#admit(request, record, true)
       if (admitted === undefined) throw new Failure(404, 'NO_ROUTE', 'There is nothing here.')
       const token = upgradeToken(request, admitted.route.upgrades)
-      const plan = { ...this.#plan(request, admitted, record), token, tap: undefined }
+      const watch = this.#watchFrames(token, record)
+      const plan = { ...this.#plan(request, admitted, record), token, tap: watch?.tap }
       await passUpgrade(this.#exchanger, request, socket, head, plan)
+      if (watch === undefined || record.upgrade === undefined) return
+      record.frames = watch.summary()
+      this.totals.watched(watch.summary())
     } catch (thrown) {
       refuseSocket(socket, this.#failed(thrown, record), contextOf(request, record))
     } finally {
-      this.#open--
       this.#upgraded.delete(socket)
-      record.finish(this.#options.log)
+      this.#finish(record)
     }
   }
 
@@ -204,6 +208,18 @@ export class Ingress {
     const id = randomBytes(9).toString('base64url')
     const { address } = clientOf(request, trusted)
     return new RequestRecord({ id, client: address, method: request.method ?? '' }, clock)
+  }
+
+  #watchFrames(token: string, { id }: RequestRecord): FrameWatch | undefined {
+    const { frames, log, clock } = this.#options
+    if (frames === 'off' || token.toLowerCase() !== 'websocket') return undefined
+    return watchFrames(frames, id, log, clock)
+  }
+
+  #finish(record: RequestRecord): void {
+    this.totals.open--
+    this.totals.counted(record.status, record.bytesIn, record.bytesOut, record.reused)
+    record.finish(this.#options.log)
   }
 
   #failed(thrown: unknown, record: RequestRecord): Failure {
