@@ -15,6 +15,7 @@ _tunnelctl() {
             ' connect') path='connect' ;;
             ' agent') path='agent' ;;
             ' gateway') path='gateway' ;;
+            ' open') path='open' ;;
             ' services') path='services' ;;
             ' agents') path='agents' ;;
             ' up') path='up' ;;
@@ -40,7 +41,7 @@ _tunnelctl() {
         esac
     done
     case "$path $prev" in
-        'connect --token-file' | 'connect --ca-file' | 'connect --ready-file' | 'agent --token-file' | 'agent --ca-file' | 'gateway --verify-key' | 'gateway --oidc-rules' | 'gateway --tls-cert' | 'gateway --tls-key' | 'services --token-file' | 'services --ca-file' | 'agents --token-file' | 'agents --ca-file' | 'up --file' | 'doctor --token-file' | 'doctor --ca-file' | 'login --token-file' | 'login --ca-file' | 'token keygen --out' | 'token create --key' | 'token inspect --token-file') _tunnelctl_files && return ;;
+        'connect --token-file' | 'connect --ca-file' | 'connect --ready-file' | 'agent --token-file' | 'agent --ca-file' | 'gateway --verify-key' | 'gateway --oidc-rules' | 'gateway --tls-cert' | 'gateway --tls-key' | 'gateway --routes' | 'open --token-file' | 'open --ca-file' | 'services --token-file' | 'services --ca-file' | 'agents --token-file' | 'agents --ca-file' | 'up --file' | 'doctor --token-file' | 'doctor --ca-file' | 'login --token-file' | 'login --ca-file' | 'token keygen --out' | 'token create --key' | 'token inspect --token-file') _tunnelctl_files && return ;;
         'connect -o' | 'connect --output') words='text json' ;;
         'agent --log-format') words='json pretty' ;;
         'agent --log-level') words='debug info warn error off' ;;
@@ -56,6 +57,9 @@ _tunnelctl() {
         'connect --context') _tunnelctl_live contexts && return ;;
         'connect --agent') _tunnelctl_live agents && return ;;
         'connect -n' | 'connect --namespace') _tunnelctl_live namespaces && return ;;
+        'open --context') _tunnelctl_live contexts && return ;;
+        'open --agent') _tunnelctl_live agents && return ;;
+        'open -n' | 'open --namespace') _tunnelctl_live namespaces && return ;;
         'services --context') _tunnelctl_live contexts && return ;;
         'services --agent') _tunnelctl_live agents && return ;;
         'services -n' | 'services --namespace') _tunnelctl_live namespaces && return ;;
@@ -64,13 +68,14 @@ _tunnelctl() {
         'doctor --agent') _tunnelctl_live agents && return ;;
         'doctor -n' | 'doctor --namespace') _tunnelctl_live namespaces && return ;;
         'config view --context') _tunnelctl_live contexts && return ;;
-        'connect --gateway' | 'connect --address' | 'connect --socks5' | 'connect --stats-interval' | 'connect --ping-interval' | 'connect --hold-timeout' | 'connect --udp-idle-timeout' | 'connect --redial-every' | 'agent --gateway' | 'agent --service' | 'agent --allow' | 'agent --deny' | 'agent --cluster-domain' | 'agent --dns-server' | 'agent --dial-timeout' | 'agent --redial-every' | 'agent --drain-timeout' | 'agent --detached-ttl' | 'agent --detached-memory' | 'agent --health-listen' | 'gateway --listen' | 'gateway --admin-listen' | 'gateway --oidc-issuer' | 'gateway --oidc-audience' | 'gateway --oidc-scopes' | 'gateway --drain-timeout' | 'gateway --ingress-domain' | 'gateway --ingress-public' | 'gateway --ingress-timeout' | 'gateway --ingress-idle-timeout' | 'gateway --trusted-proxies' | 'services --gateway' | 'agents --gateway' | 'doctor --gateway' | 'login --gateway' | 'login --name' | 'login --agent' | 'login -n' | 'login --namespace' | 'token create --subject' | 'token create --agent' | 'token create --allow' | 'token create --ttl') return ;;
+        'connect --gateway' | 'connect --address' | 'connect --socks5' | 'connect --stats-interval' | 'connect --ping-interval' | 'connect --hold-timeout' | 'connect --udp-idle-timeout' | 'connect --redial-every' | 'agent --gateway' | 'agent --service' | 'agent --allow' | 'agent --deny' | 'agent --cluster-domain' | 'agent --dns-server' | 'agent --dial-timeout' | 'agent --redial-every' | 'agent --drain-timeout' | 'agent --detached-ttl' | 'agent --detached-memory' | 'agent --health-listen' | 'gateway --listen' | 'gateway --admin-listen' | 'gateway --oidc-issuer' | 'gateway --oidc-audience' | 'gateway --oidc-scopes' | 'gateway --drain-timeout' | 'gateway --ingress-domain' | 'gateway --ingress-public' | 'gateway --ingress-timeout' | 'gateway --ingress-idle-timeout' | 'gateway --trusted-proxies' | 'open --gateway' | 'services --gateway' | 'agents --gateway' | 'doctor --gateway' | 'login --gateway' | 'login --name' | 'login --agent' | 'login -n' | 'login --namespace' | 'token create --subject' | 'token create --agent' | 'token create --allow' | 'token create --ttl') return ;;
         *)
             case $path in
-                '') words='connect agent gateway services agents up ps stop logs doctor login context config token demo completion' flags='-V --version --no-color -h --help' ;;
+                '') words='connect agent gateway open services agents up ps stop logs doctor login context config token demo completion' flags='-V --version --no-color -h --help' ;;
                 'connect') words='' flags='--gateway --token-file --ca-file --context --agent -n --namespace --address --socks5 --stdio -o --output --stats-interval --ping-interval --hold-timeout --udp-idle-timeout --redial-every --ready-file --detach --plain -q --quiet -v --verbose -h --help' live=targets ;;
                 'agent') words='' flags='--gateway --token-file --ca-file --service --allow --deny --cluster-domain --dns-server --dial-timeout --redial-every --drain-timeout --detached-ttl --detached-memory --health-listen --log-format --log-level -h --help' ;;
-                'gateway') words='' flags='--listen --admin-listen --verify-key --oidc-issuer --oidc-audience --oidc-rules --oidc-scopes --tls-cert --tls-key --drain-timeout --dev --ingress-domain --ingress-public --ingress-timeout --ingress-idle-timeout --log-frames --trusted-proxies --log-format --log-level -h --help' ;;
+                'gateway') words='' flags='--listen --admin-listen --verify-key --oidc-issuer --oidc-audience --oidc-rules --oidc-scopes --tls-cert --tls-key --drain-timeout --dev --ingress-domain --routes --ingress-public --ingress-timeout --ingress-idle-timeout --log-frames --trusted-proxies --log-format --log-level -h --help' ;;
+                'open') words='' flags='--gateway --token-file --ca-file --context --agent -n --namespace --no-browser -h --help' live=targets ;;
                 'services') words='' flags='--gateway --token-file --ca-file --context --agent -n --namespace -A --all-namespaces -o --output -h --help' ;;
                 'agents') words='' flags='--gateway --token-file --ca-file --context -o --output -h --help' ;;
                 'up') words='' flags='--file -h --help' ;;

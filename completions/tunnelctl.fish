@@ -11,6 +11,8 @@ function __tunnelctl_at
                 set path agent
             case ' gateway'
                 set path gateway
+            case ' open'
+                set path open
             case ' services'
                 set path services
             case ' agents'
@@ -70,6 +72,7 @@ complete -c tunnelctl -f
 complete -c tunnelctl -n '__tunnelctl_at' -a connect -d 'open local ports, or a pipe, to services in the cluster'
 complete -c tunnelctl -n '__tunnelctl_at' -a agent -d 'run in the cluster: dials out, and reaches services from there'
 complete -c tunnelctl -n '__tunnelctl_at' -a gateway -d 'run where both can reach it: relays between connect and agents'
+complete -c tunnelctl -n '__tunnelctl_at' -a open -d 'open a service in your browser, through the ingress'
 complete -c tunnelctl -n '__tunnelctl_at' -a services -d 'list the services that can be reached'
 complete -c tunnelctl -n '__tunnelctl_at' -a agents -d 'list the agents that are connected'
 complete -c tunnelctl -n '__tunnelctl_at' -a up -d 'open the forwards that tunnelctl.yaml lists'
@@ -137,6 +140,7 @@ complete -c tunnelctl -n '__tunnelctl_at gateway' -l tls-key -r -F -d 'PEM priva
 complete -c tunnelctl -n '__tunnelctl_at gateway' -l drain-timeout -x -d 'how long, after SIGTERM, carriers may take to move elsewhere'
 complete -c tunnelctl -n '__tunnelctl_at gateway' -l dev -d 'to try it on this machine: makes keys and tokens, and prints what to paste'
 complete -c tunnelctl -n '__tunnelctl_at gateway' -l ingress-domain -x -d 'serve services as HTTP: service--namespace--port.DOMAIN is one, and with --agent behind it that of one agent'
+complete -c tunnelctl -n '__tunnelctl_at gateway' -l routes -r -F -d 'YAML: hosts and paths, and the services that they stand for; read again when it changes'
 complete -c tunnelctl -n '__tunnelctl_at gateway' -l ingress-public -x -d 'services below the domain that need no token, as web/prod:80'
 complete -c tunnelctl -n '__tunnelctl_at gateway' -l ingress-timeout -x -d 'how long a service may take to begin its answer'
 complete -c tunnelctl -n '__tunnelctl_at gateway' -l ingress-idle-timeout -x -d 'how long a transfer, or an upgraded connection, may stand still'
@@ -145,6 +149,15 @@ complete -c tunnelctl -n '__tunnelctl_at gateway' -l trusted-proxies -x -d 'prox
 complete -c tunnelctl -n '__tunnelctl_at gateway' -l log-format -x -a 'json pretty' -d 'json or pretty; default: pretty on a terminal, else json'
 complete -c tunnelctl -n '__tunnelctl_at gateway' -l log-level -x -a 'debug info warn error off' -d 'debug, info, warn, error or off'
 complete -c tunnelctl -n '__tunnelctl_at gateway' -s h -l help -d 'show this help'
+complete -c tunnelctl -n '__tunnelctl_at open' -a '(__tunnelctl_live targets)'
+complete -c tunnelctl -n '__tunnelctl_at open' -l gateway -x -d 'the gateway to dial, as wss://gateway.example.com'
+complete -c tunnelctl -n '__tunnelctl_at open' -l token-file -r -F -d 'file with the token, - for stdin; without it, TUNNELCTL_TOKEN is the token'
+complete -c tunnelctl -n '__tunnelctl_at open' -l ca-file -r -F -d 'PEM file of a private authority that signed the gateway\'s certificate'
+complete -c tunnelctl -n '__tunnelctl_at open' -l context -x -a '(__tunnelctl_live contexts)' -d 'a context of your configuration, in place of the current one'
+complete -c tunnelctl -n '__tunnelctl_at open' -l agent -x -a '(__tunnelctl_live agents)' -d 'the agent to go through; needed if the token allows several'
+complete -c tunnelctl -n '__tunnelctl_at open' -s n -l namespace -x -a '(__tunnelctl_live namespaces)' -d 'the namespace of a target that names none'
+complete -c tunnelctl -n '__tunnelctl_at open' -l no-browser -d 'print the address, and open nothing'
+complete -c tunnelctl -n '__tunnelctl_at open' -s h -l help -d 'show this help'
 complete -c tunnelctl -n '__tunnelctl_at services' -l gateway -x -d 'the gateway to dial, as wss://gateway.example.com'
 complete -c tunnelctl -n '__tunnelctl_at services' -l token-file -r -F -d 'file with the token, - for stdin; without it, TUNNELCTL_TOKEN is the token'
 complete -c tunnelctl -n '__tunnelctl_at services' -l ca-file -r -F -d 'PEM file of a private authority that signed the gateway\'s certificate'

@@ -10,6 +10,7 @@ Register-ArgumentCompleter -Native -CommandName tunnelctl -ScriptBlock {
             @('connect', 'open local ports, or a pipe, to services in the cluster'),
             @('agent', 'run in the cluster: dials out, and reaches services from there'),
             @('gateway', 'run where both can reach it: relays between connect and agents'),
+            @('open', 'open a service in your browser, through the ingress'),
             @('services', 'list the services that can be reached'),
             @('agents', 'list the agents that are connected'),
             @('up', 'open the forwards that tunnelctl.yaml lists'),
@@ -90,6 +91,7 @@ Register-ArgumentCompleter -Native -CommandName tunnelctl -ScriptBlock {
             @('--drain-timeout', 'how long, after SIGTERM, carriers may take to move elsewhere'),
             @('--dev', 'to try it on this machine: makes keys and tokens, and prints what to paste'),
             @('--ingress-domain', 'serve services as HTTP: service--namespace--port.DOMAIN is one, and with --agent behind it that of one agent'),
+            @('--routes', 'YAML: hosts and paths, and the services that they stand for; read again when it changes'),
             @('--ingress-public', 'services below the domain that need no token, as web/prod:80'),
             @('--ingress-timeout', 'how long a service may take to begin its answer'),
             @('--ingress-idle-timeout', 'how long a transfer, or an upgraded connection, may stand still'),
@@ -97,6 +99,18 @@ Register-ArgumentCompleter -Native -CommandName tunnelctl -ScriptBlock {
             @('--trusted-proxies', 'proxies in front, whose X-Forwarded-* headers are believed'),
             @('--log-format', 'json or pretty; default: pretty on a terminal, else json'),
             @('--log-level', 'debug, info, warn, error or off'),
+            @('-h', 'show this help'),
+            @('--help', 'show this help')
+        )
+        'open' = @(
+            @('--gateway', 'the gateway to dial, as wss://gateway.example.com'),
+            @('--token-file', 'file with the token, - for stdin; without it, TUNNELCTL_TOKEN is the token'),
+            @('--ca-file', 'PEM file of a private authority that signed the gateway''s certificate'),
+            @('--context', 'a context of your configuration, in place of the current one'),
+            @('--agent', 'the agent to go through; needed if the token allows several'),
+            @('-n', 'the namespace of a target that names none'),
+            @('--namespace', 'the namespace of a target that names none'),
+            @('--no-browser', 'print the address, and open nothing'),
             @('-h', 'show this help'),
             @('--help', 'show this help')
         )
@@ -279,6 +293,11 @@ Register-ArgumentCompleter -Native -CommandName tunnelctl -ScriptBlock {
         'connect --agent' = 'agents'
         'connect -n' = 'namespaces'
         'connect --namespace' = 'namespaces'
+        'open' = 'targets'
+        'open --context' = 'contexts'
+        'open --agent' = 'agents'
+        'open -n' = 'namespaces'
+        'open --namespace' = 'namespaces'
         'services --context' = 'contexts'
         'services --agent' = 'agents'
         'services -n' = 'namespaces'

@@ -1,6 +1,6 @@
 /** One HTTP request to a gateway: for what needs no carrier. */
-import { get as httpGet, type IncomingMessage } from 'node:http'
-import { get as httpsGet } from 'node:https'
+import { request as httpRequest, type IncomingMessage } from 'node:http'
+import { request as httpsRequest } from 'node:https'
 import { TunnelError } from '../errors.ts'
 import { readSmallStream } from '../net/smallfile.ts'
 import { type GatewayAddress, gatewayEndpoint, readCa } from './dial.ts'
@@ -11,6 +11,8 @@ export interface AskOptions extends GatewayAddress {
   readonly path: string
   /** That of connect; absent for what anybody may ask. */
   readonly token?: string
+  /** Sent as JSON, by POST. */
+  readonly body?: object
   readonly signal: AbortSignal
   readonly timeoutMs?: number
 }
@@ -39,16 +41,25 @@ export async function askGateway(options: AskOptions): Promise<Answer> {
   }
 }
 
-function respond({ url, path, token, caFile, signal, timeoutMs = TIMEOUT_MS }: AskOptions): Promise<IncomingMessage> {
+function respond({
+  url,
+  path,
+  token,
+  body,
+  caFile,
+  signal,
+  timeoutMs = TIMEOUT_MS,
+}: AskOptions): Promise<IncomingMessage> {
   const secure = url.protocol === 'wss:'
   const endpoint = gatewayEndpoint(url, path)
   const ca = caFile === undefined ? undefined : readCa(caFile)
   return new Promise((resolve, reject) => {
-    const request = (secure ? httpsGet : httpGet)(
+    const request = (secure ? httpsRequest : httpRequest)(
       endpoint,
       {
         // A connection that is kept would keep the process.
         agent: false,
+        method: body === undefined ? 'GET' : 'POST',
         headers: { accept: 'application/json', ...(token !== undefined && { authorization: `Bearer ${token}` }) },
         signal,
         timeout: timeoutMs,
@@ -56,6 +67,7 @@ function respond({ url, path, token, caFile, signal, timeoutMs = TIMEOUT_MS }: A
       },
       resolve,
     )
+    request.end(body === undefined ? undefined : JSON.stringify(body))
     request.on('timeout', () => request.destroy(unreachable(url, `it did not answer within ${timeoutMs / 1000} s`)))
     request.on('error', error => {
       if (signal.aborted) reject(new TunnelError('INTERRUPTED', 'interrupted'))

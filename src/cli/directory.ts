@@ -1,11 +1,10 @@
 /** What the gateway tells a client of agents and services, asked for and read field by field. */
 import { askGateway } from '../carrier/ask.ts'
-import { type GatewayAddress, parseGatewayUrl } from '../carrier/dial.ts'
-import { TunnelError } from '../errors.ts'
+import type { GatewayAddress } from '../carrier/dial.ts'
 import { isAgentName } from '../net/claims.ts'
 import { type PublishedService, publishedFromJson } from '../net/published.ts'
 import type { Io } from './io.ts'
-import { type GatewayFlags, tokenOf } from './options.ts'
+import { type GatewayFlags, gatewayUrl, tokenOf } from './options.ts'
 import { shutdownOnSignals } from './signals.ts'
 
 export interface ListedAgent {
@@ -20,12 +19,7 @@ export interface GatewayAccess extends GatewayAddress {
 
 /** @throws TunnelError as `connect` would when it dials */
 export async function askDirectory(flags: GatewayFlags, io: Io): Promise<readonly ListedAgent[]> {
-  if (flags.gateway === undefined) {
-    throw new TunnelError('USAGE', 'no gateway was given', {
-      hint: 'give --gateway URL, set TUNNELCTL_GATEWAY, or keep one with: tunnelctl login --gateway URL',
-    })
-  }
-  const url = parseGatewayUrl(flags.gateway)
+  const url = gatewayUrl(flags)
   const token = await tokenOf(flags, io)
   const shutdown = shutdownOnSignals()
   try {

@@ -79,6 +79,14 @@ export const gatewayOptions = (): Option[] => [
   new Option('--token [secret]').hideHelp().argParser(refuseSecret),
 ]
 
+/** @throws TunnelError USAGE */
+export function gatewayUrl({ gateway }: GatewayFlags): URL {
+  if (gateway !== undefined) return parseGatewayUrl(gateway)
+  throw new TunnelError('USAGE', 'no gateway was given', {
+    hint: 'give --gateway URL, set TUNNELCTL_GATEWAY, or keep one with: tunnelctl login --gateway URL',
+  })
+}
+
 /**
  * The function that dials the gateway; it reads the token again each time, so that a rotated file is picked up. The token
  * is read once here too, so that a wrong file is told at once.
@@ -89,12 +97,7 @@ export async function gatewayDialler(
   role: Role,
   io: Io,
 ): Promise<{ readonly url: URL; readonly token: string; readonly dial: (signal: AbortSignal) => Promise<Carrier> }> {
-  if (flags.gateway === undefined) {
-    throw new TunnelError('USAGE', 'no gateway was given', {
-      hint: 'give --gateway URL, set TUNNELCTL_GATEWAY, or keep one with: tunnelctl login --gateway URL',
-    })
-  }
-  const url = parseGatewayUrl(flags.gateway)
+  const url = gatewayUrl(flags)
   const first = await tokenOf(flags, io)
   return {
     url,

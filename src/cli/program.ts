@@ -42,6 +42,13 @@ const commands: ReadonlyMap<string, Entry> = new Map<string, Entry>([
     },
   ],
   [
+    'open',
+    {
+      summary: 'open a service in your browser, through the ingress',
+      load: async (io: Io) => (await import('./commands/open.ts')).openCommand(io),
+    },
+  ],
+  [
     'services',
     {
       summary: 'list the services that can be reached',

@@ -1,35 +1,57 @@
-/**
- * HTTP requests that are no upgrades: the directory of services for `tunnelctl services`, how to log in, what measures the
- * first leg, and a line for whoever is lost here.
- */
+/** HTTP requests for the gateway itself that are no upgrades, and a line for whoever is lost here. */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { asTunnelError, TunnelError } from '../errors.ts'
+import { readSmallStream } from '../net/smallfile.ts'
+import { parseTarget } from '../net/target.ts'
 import { type Authenticator, statusOf } from './auth.ts'
 import { directoryFor } from './directory.ts'
-import { answerMeasure, MEASURE_PATH } from './measure.ts'
-import { requireRole } from './principal.ts'
+import type { Ingress } from './ingress/ingress.ts'
+import { answerMeasure } from './measure.ts'
+import { type Principal, requireRole } from './principal.ts'
 import type { Registry } from './registry.ts'
 
-/** docs/protocol.md, "Directory". */
-export const SERVICES_PATH = '/v1/services'
-/** docs/protocol.md, "Login". */
-export const LOGIN_PATH = '/v1/login'
+/** What an answer is made from. */
+export interface Sources {
+  readonly authenticator: Authenticator
+  readonly registry: Registry
+  readonly ingress: Ingress | undefined
+}
+
+type Answer = (
+  sources: Sources,
+  principal: Principal,
+  exchange: { readonly request: IncomingMessage; readonly response: ServerResponse },
+) => Promise<void> | void
+
+const MAX_BODY_BYTES = 4_096
+
+/** docs/protocol.md: "Directory", "Measuring", "Opening". Each is for a token of connect. */
+const answers: ReadonlyMap<string, Answer> = new Map<string, Answer>([
+  [
+    'GET /v1/services',
+    ({ registry }, principal, { response }) => sayJson(response, { agents: directoryFor(registry, principal) }),
+  ],
+  ['GET /v1/measure', (_sources, _principal, { request, response }) => answerMeasure(request, response)],
+  ['POST /v1/measure', (_sources, _principal, { request, response }) => answerMeasure(request, response)],
+  ['POST /v1/open', open],
+])
 
 /** Answers every request, and never rejects. Returns the failure, for the log. */
 export async function answerRequest(
   request: IncomingMessage,
   response: ServerResponse,
-  { authenticator, registry }: { readonly authenticator: Authenticator; readonly registry: Registry },
+  sources: Sources,
 ): Promise<TunnelError | undefined> {
   response.on('error', () => {})
-  const asked = request.method === 'GET' ? pathOf(request) : ''
-  if (asked === LOGIN_PATH) {
+  const asked = `${request.method} ${pathOf(request)}`
+  const { authenticator } = sources
+  if (asked === 'GET /v1/login') {
     const { oidc } = authenticator
     sayJson(response, oidc === undefined ? {} : { oidc: oidc.login })
     return undefined
   }
-  const measuring = pathOf(request) === MEASURE_PATH && (request.method === 'GET' || request.method === 'POST')
-  if (asked !== SERVICES_PATH && !measuring) {
+  const answer = answers.get(asked)
+  if (answer === undefined) {
     say(response, 404, 'this is a tunnelctl gateway: use tunnelctl connect')
     return undefined
   }
@@ -37,8 +59,7 @@ export async function answerRequest(
     if (request.headers.origin !== undefined) throw new TunnelError('FORBIDDEN', 'requests of web pages are not served')
     const principal = await authenticator.authenticate(request)
     requireRole(principal, 'connect')
-    if (measuring) answerMeasure(request, response)
-    else sayJson(response, { agents: directoryFor(registry, principal) })
+    await answer(sources, principal, { request, response })
     return undefined
   } catch (thrown) {
     const error = asTunnelError(thrown)
@@ -46,6 +67,27 @@ export async function answerRequest(
     say(response, status, error.message, status === 401 ? { 'www-authenticate': 'Bearer' } : {})
     return error
   }
+}
+
+async function open(
+  { ingress }: Sources,
+  principal: Principal,
+  { request, response }: { request: IncomingMessage; response: ServerResponse },
+): Promise<void> {
+  if (ingress === undefined) throw new TunnelError('BAD_TARGET', 'this gateway has no ingress')
+  const { target, agent } = objectFrom(await readSmallStream(request, MAX_BODY_BYTES))
+  const named = typeof agent === 'string' ? agent : undefined
+  sayJson(response, ingress.invite(principal, parseTarget(String(target)), named))
+}
+
+function objectFrom(text: string | undefined): Record<string, unknown> {
+  try {
+    const value: unknown = JSON.parse(text ?? '')
+    if (typeof value === 'object' && value !== null) return value as Record<string, unknown>
+  } catch {
+    // Said below.
+  }
+  throw new TunnelError('PROTOCOL', 'the body is no JSON object')
 }
 
 export const pathOf = (request: IncomingMessage): string => request.url?.split('?')[0] ?? ''

@@ -133,7 +133,8 @@ export class Gateway {
     if (hasTooManyFields(request)) return void response.writeHead(431, { connection: 'close' }).end()
     if (this.#ingress?.serves(request)) return await this.#ingress.request(request, response)
     const { authenticator, log } = this.#options
-    const error = await answerRequest(request, response, { authenticator, registry: this.#reception.relay.registry })
+    const { registry } = this.#reception.relay
+    const error = await answerRequest(request, response, { authenticator, registry, ingress: this.#ingress })
     if (error === undefined) return
     this.#reception.totals.refused++
     log.warn('refused', { from: request.socket.remoteAddress, path: pathOf(request), error })

@@ -3,9 +3,6 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { TunnelError } from '../errors.ts'
 import { count, MAX_MEASURES, pour } from '../net/measure.ts'
 
-/** docs/protocol.md, "Measuring". */
-export const MEASURE_PATH = '/v1/measure'
-
 let running = 0
 
 /** @throws TunnelError OVERLOAD when as many are measured as may be */

@@ -10,12 +10,10 @@
  *
  * A rule without a claim holds for everybody. Who matches several rules has what they give together.
  */
-import { parse } from 'yaml'
-import { TunnelError } from '../errors.ts'
-import { isAgentGlob, tokenLimits } from '../net/claims.ts'
+import { isAgentGlob } from '../net/claims.ts'
 import { parsePattern } from '../net/pattern.ts'
 import { quote } from '../net/quote.ts'
-import { readSmallFile } from '../net/smallfile.ts'
+import { Settings } from './settings.ts'
 
 export interface ClaimRule {
   /** Absent: everybody. */
@@ -37,20 +35,21 @@ export interface Granted {
 
 type Claims = Readonly<Record<string, unknown>>
 
-const MAX_FILE_BYTES = 256 * 1024
+const HINT = 'see "Logging in with OIDC" in docs/operations.md'
 
 /** @throws TunnelError USAGE naming the first thing that is wrong */
-export async function loadRules(file: string): Promise<ClaimRules> {
-  const { text } = await readSmallFile(file, MAX_FILE_BYTES, 'USAGE')
-  return parseRules(text, file)
-}
+export const loadRules = async (file: string): Promise<ClaimRules> => rulesOf(await Settings.load(file, 'rules', HINT))
 
 /** @throws TunnelError USAGE */
-export function parseRules(text: string, file: string): ClaimRules {
-  const { subject = 'sub', rules } = fields(fromYaml(text, file), ['subject', 'rules'], file, 'it')
-  if (typeof subject !== 'string') throw malformed(file, 'subject is not the name of a claim')
-  if (!Array.isArray(rules) || rules.length === 0) throw malformed(file, 'it has no list of rules')
-  return { subject, rules: rules.map((rule, index) => ruleOf(rule, file, `rule ${index + 1}`)) }
+export const parseRules = (text: string, file: string): ClaimRules =>
+  rulesOf(new Settings(text, `the rules in ${file}`, HINT))
+
+function rulesOf(settings: Settings): ClaimRules {
+  const { subject = 'sub', rules } = settings.fields(settings.value, ['subject', 'rules'], 'it')
+  return {
+    subject: settings.text(subject, 'subject'),
+    rules: settings.list(rules, 'rules').map((rule, index) => ruleOf(settings, rule, `rule ${index + 1}`)),
+  }
 }
 
 /** What the rules give to whoever has these claims; nothing at all is possible. */
@@ -82,49 +81,16 @@ function holds(claims: Claims, name: string, wanted: string): boolean {
   return value === wanted || (Array.isArray(value) && value.includes(wanted))
 }
 
-function fromYaml(text: string, file: string): unknown {
-  try {
-    // Without aliases, which a few lines can make into gigabytes.
-    return parse(text, { maxAliasCount: 0 })
-  } catch (thrown) {
-    throw malformed(file, (thrown as Error).message.split('\n')[0] ?? 'it is not YAML')
+function ruleOf(settings: Settings, value: unknown, what: string): ClaimRule {
+  const { claim, is, agents, allow } = settings.fields(value, ['claim', 'is', 'agents', 'allow'], what)
+  const rule = {
+    agents: settings.texts(agents, `${what}: agents`),
+    allow: settings.texts(allow, `${what}: allow`),
   }
-}
-
-function ruleOf(value: unknown, file: string, what: string): ClaimRule {
-  const { claim, is, agents, allow } = fields(value, ['claim', 'is', 'agents', 'allow'], file, what)
-  const rule = { agents: texts(agents, file, `${what}: agents`), allow: texts(allow, file, `${what}: allow`) }
   const wrong = rule.agents.find(name => !isAgentGlob(name))
-  if (wrong !== undefined) throw malformed(file, `${what}: ${quote(wrong)} is not the name of an agent`)
-  for (const pattern of rule.allow) {
-    try {
-      parsePattern(pattern)
-    } catch (thrown) {
-      throw malformed(file, `${what}: ${(thrown as TunnelError).message}`)
-    }
-  }
+  if (wrong !== undefined) throw settings.malformed(`${what}: ${quote(wrong)} is not the name of an agent`)
+  for (const pattern of rule.allow) settings.parsed(what, () => parsePattern(pattern))
   if (claim === undefined && is === undefined) return rule
   if (typeof claim === 'string' && typeof is === 'string') return { ...rule, when: { claim, is } }
-  throw malformed(file, `${what}: claim and is are two texts that go together`)
-}
-
-function texts(value: unknown, file: string, what: string): readonly string[] {
-  if (!Array.isArray(value) || value.length === 0 || !value.every(each => typeof each === 'string')) {
-    throw malformed(file, `${what} is not a list of texts`)
-  }
-  if (value.length > tokenLimits.patterns) throw malformed(file, `${what} has over ${tokenLimits.patterns} entries`)
-  return value
-}
-
-function fields(value: unknown, known: readonly string[], file: string, what: string): Record<string, unknown> {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw malformed(file, `${what} is not a map`)
-  const unknown = Object.keys(value).find(key => !known.includes(key))
-  if (unknown !== undefined) throw malformed(file, `${what} has ${quote(unknown)}, which means nothing there`)
-  return value as Record<string, unknown>
-}
-
-function malformed(file: string, why: string): TunnelError {
-  return new TunnelError('USAGE', `the rules in ${file} are malformed: ${why}`, {
-    hint: 'see "Logging in with OIDC" in docs/operations.md',
-  })
+  throw settings.malformed(`${what}: claim and is are two texts that go together`)
 }

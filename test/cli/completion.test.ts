@@ -164,6 +164,7 @@ const cases: readonly [words: readonly string[], offered: readonly string[]][] =
       'gateway',
       'login',
       'logs',
+      'open',
       'ps',
       'services',
       'stop',

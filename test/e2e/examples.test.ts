@@ -34,7 +34,7 @@ const notRun: Readonly<Record<string, string>> = {
 
 const scope = { after }
 const site = await Site.create(scope)
-const gateway = await site.gateway()
+const gateway = await site.gateway(['--ingress-domain', 'apps.example.com'])
 const postgres = { programs: ['initdb', 'postgres', 'psql'], packages: 'postgresql' }
 const openssh = { programs: ['sshd', 'ssh', 'ssh-keygen'], packages: 'openssh-server openssh-client' }
 const has = ({ programs }: { programs: readonly string[] }) => programs.every(each => findProgram(each) !== undefined)
@@ -148,6 +148,10 @@ const rules: readonly Rule[] = [
   { lines: /^tunnelctl token inspect /, play: ends({ says: /"role": "connect"/ }) },
   { lines: /^tunnelctl services/, play: ends({ says: /\bdb\/prod:5432$|^prod +db /m }) },
   { lines: /^tunnelctl doctor/, play: ends() },
+  {
+    lines: /^tunnelctl open web/,
+    play: ends({ says: /^http:\/\/web--prod--80\.apps\.example\.com:\d+\/\.tunnelctl\/login\?code=/ }),
+  },
   { lines: /^tunnelctl up$/, play: opens('db/prod:5432', 'cache/prod:6379') },
   { lines: /^tunnelctl up staging$/, play: opens('db/staging:5432') },
   { lines: /^tunnelctl context list$/, play: ends({ says: /^\* *prod\b/m }) },

@@ -25,7 +25,7 @@ test('what an object inherits is no claim', () => {
 test('what is wrong is named, and nothing is passed over', () => {
   for (const [text, why] of [
     ['', /it is not a map/],
-    ['rules: []', /no list of rules/],
+    ['rules: []', /rules is not a list/],
     ['{ rules: [], x: 1 }', /it has "x", which means nothing there/],
     ['rules: [7]', /rule 1 is not a map/],
     [rule({ group: 'x' }), /rule 1 has "group"/],
@@ -37,7 +37,7 @@ test('what is wrong is named, and nothing is passed over', () => {
     [rule({ allow: '[everything]' }), /malformed pattern "everything"/],
     [rule({ allow: `[${Array.from({ length: 257 }, () => 'a/b:1').join(', ')}]` }), /over 256 entries/],
     ['rules: [', /malformed/],
-    ['subject: 7\nrules: [{}]', /subject is not the name of a claim/],
+    ['subject: 7\nrules: [{}]', /subject is not a text/],
     ['a: &a [x]\nrules: [*a]', /malformed/],
   ] as const) {
     assert.throws(() => parseRules(text, 'r.yaml'), { code: 'USAGE', message: why }, text)

@@ -77,18 +77,20 @@ async function run(flags: Flags, io: Io): Promise<void> {
   const drainTimeoutMs = timerFlag('--drain-timeout', flags.drainTimeout, 0)
   const tls = await tlsFrom(flags)
   const oidc = await oidcFrom(flags)
-  const ingress = ingressFrom(flags)
-  const shutdown = shutdownOnSignals()
+  const log = loggerFrom(flags, io)
+  const ingress = await ingressFrom(flags, log)
+  const shutdown = shutdownOnSignals(() => ingress?.reload())
+  const stopWatching = ingress?.watch()
   const options: GatewayOptions = {
     listen,
     ...(flags.adminListen !== undefined && { adminListen: parseHostPort(flags.adminListen) }),
     authenticator: new Authenticator({ keys: await loadVerifyKeys(files), oidc, now: Date.now }),
     ...(tls && { tls }),
-    ...(ingress && { ingress }),
+    ...(ingress && { ingress: ingress.setup }),
     software,
     clock: systemClock,
     wallNow: Date.now,
-    log: loggerFrom(flags, io),
+    log,
     drainTimeoutMs,
     endNow: shutdown.endNow,
   }
@@ -97,6 +99,7 @@ async function run(flags: Flags, io: Io): Promise<void> {
       if (dev) io.stdout.write(devLines(url, dev))
     })
   } finally {
+    stopWatching?.()
     shutdown.release()
   }
 }

@@ -3,7 +3,7 @@ import { lookup } from 'node:dns/promises'
 import { connect as connectTcp, isIP } from 'node:net'
 import { connect as connectTls } from 'node:tls'
 import { askGateway } from '../../carrier/ask.ts'
-import { dialGateway, parseGatewayUrl, readCa } from '../../carrier/dial.ts'
+import { dialGateway, readCa } from '../../carrier/dial.ts'
 import { explain, unreachable } from '../../carrier/refusal.ts'
 import { systemClock } from '../../clock.ts'
 import { TunnelError } from '../../errors.ts'
@@ -11,6 +11,7 @@ import { Link } from '../../mux/link.ts'
 import { tokenIssuer } from '../../net/claims.ts'
 import { formatDuration } from '../../net/duration.ts'
 import { inspectToken } from '../../token/token.ts'
+import { gatewayUrl } from '../options.ts'
 import { formatMs } from '../output/units.ts'
 import { software } from '../version.ts'
 import { type Known, type Patient, TIMEOUT_MS } from './patient.ts'
@@ -20,12 +21,7 @@ const MAX_CLOCK_OFFSET_MS = 60_000
 const DAY_MS = 24 * 60 * 60_000
 
 export async function configuration({ gateway: text }: Patient, known: Known): Promise<string> {
-  if (text === undefined) {
-    throw new TunnelError('USAGE', 'no gateway is set', {
-      hint: 'give --gateway URL, set TUNNELCTL_GATEWAY, or keep one with: tunnelctl login --gateway URL',
-    })
-  }
-  known.url = parseGatewayUrl(text)
+  known.url = gatewayUrl(text === undefined ? {} : { gateway: text })
   return `the gateway is ${known.url.href.replace(/\/$/, '')}`
 }
 

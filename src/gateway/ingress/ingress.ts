@@ -7,7 +7,7 @@ import type { BlockList, Socket } from 'node:net'
 import type { TLSSocket } from 'node:tls'
 import type { Clock } from '../../clock.ts'
 import { TunnelError } from '../../errors.ts'
-import { formatTarget } from '../../net/target.ts'
+import { formatTarget, type Target } from '../../net/target.ts'
 import type { Log } from '../../observe/log.ts'
 import { decideOpen } from '../acl.ts'
 import { mayUseAgent, type Principal } from '../principal.ts'
@@ -120,6 +120,21 @@ export class Ingress {
       this.#upgraded.delete(socket)
       this.#finish(record)
     }
+  }
+
+  /**
+   * Where a browser comes in to `target` as `principal`: a host, and a path that is good once, for a minute.
+   * @throws TunnelError DENIED, AGENT_UNAVAILABLE, BAD_TARGET when no host stands for it
+   */
+  invite(principal: Principal, target: Target, agent: string | undefined): { host: string; path: string } {
+    const { routes, registry, access } = this.#options
+    const host = target.protocol === 'tcp' ? routes().hostFor(target, agent) : undefined
+    const route = host === undefined ? undefined : routes().find(host, '/')
+    if (host === undefined || route === undefined) {
+      throw new TunnelError('BAD_TARGET', `no host of the ingress stands for ${formatTarget(target)}`)
+    }
+    authorize(principal, chooseAgent(registry, route, principal), route)
+    return { host, path: `${LOGIN_PATH}?code=${access.invite(principal, host)}` }
   }
 
   /** Ends everything but requests that are no upgrades: those end with their server. */

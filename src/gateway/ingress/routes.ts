@@ -1,7 +1,7 @@
 /** Which target a request is for, by its host and path. */
 import type { BlockList } from 'node:net'
 import { isAgentName } from '../../net/claims.ts'
-import { isLabel, isPortName, type Target } from '../../net/target.ts'
+import { formatTarget, isLabel, isPortName, type Target } from '../../net/target.ts'
 
 export interface Route {
   readonly target: Target
@@ -68,6 +68,21 @@ export class Routes {
     if (named === undefined) return undefined
     const access = this.#publicTarget(named.target) ? 'public' : 'token'
     return { ...named, ...this.#defaults, access, upgrades: WEBSOCKET, headers: [] }
+  }
+
+  /** A host whose root is this target: one that the operator has written, or else the one below the domain. */
+  hostFor(target: Target, agent: string | undefined): string | undefined {
+    const wanted = formatTarget(target)
+    for (const [host, routes] of this.#exact) {
+      const root = routes.find(({ path }) => path === '/')?.route
+      const same = root !== undefined && formatTarget(root.target) === wanted
+      if (same && !host.startsWith('*') && (agent === undefined || (root.agent ?? agent) === agent)) return host
+    }
+    if (this.#domain === undefined) return undefined
+    const { service, namespace, port } = target
+    const label = [service, namespace, port, ...(agent === undefined ? [] : [agent])].join('--')
+    // What no DNS label can hold has no host here.
+    return label.length <= 63 && targetOfLabel(label) !== undefined ? `${label}.${this.#domain}` : undefined
   }
 
   #candidates(host: string): readonly HostRoute[] | undefined {
