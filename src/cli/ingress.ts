@@ -76,7 +76,7 @@ export async function ingressFrom(flags: IngressFlags, log: Log): Promise<Ingres
   }
   const { defaults } = shared
   const written = file === undefined ? undefined : await loadRoutes({ file, defaults, changed, log })
-  const trusted = addressRanges(trustedProxies)
+  const trusted = trustedProxies.length === 0 ? undefined : addressRanges(trustedProxies)
   return {
     setup: { frames, routes: () => routes, trusted, random: Math.random, randomBytes },
     reload: () => void written?.reload(),

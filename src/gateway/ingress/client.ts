@@ -16,7 +16,7 @@ export interface Client {
  * The peer; or, when that is a trusted proxy, the last address in X-Forwarded-For that is not trusted itself: everything before
  * it may be made up.
  */
-export function clientOf(request: IncomingMessage, trusted: BlockList): Client {
+export function clientOf(request: IncomingMessage, trusted: BlockList | undefined): Client {
   const peer = plainAddress(request.socket.remoteAddress ?? '')
   const encrypted = (request.socket as TLSSocket).encrypted === true
   const throughProxy = isTrusted(peer, trusted)
@@ -41,8 +41,8 @@ const client = (address: string, protocol: 'http' | 'https', throughProxy: boole
   throughProxy,
 })
 
-const isTrusted = (address: string, trusted: BlockList): boolean =>
-  isIP(address) !== 0 && trusted.check(address, isIPv6(address) ? 'ipv6' : 'ipv4')
+const isTrusted = (address: string, trusted: BlockList | undefined): boolean =>
+  trusted !== undefined && isIP(address) !== 0 && trusted.check(address, isIPv6(address) ? 'ipv6' : 'ipv4')
 
 /** IPv4 without the IPv6 around it, and IPv6 without a zone or brackets. */
 function plainAddress(text: string): string {

@@ -4,6 +4,7 @@
  */
 import { type ClientRequest, request as httpRequest, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { Clock } from '../../clock.ts'
+import { TunnelError } from '../../errors.ts'
 import type { Target } from '../../net/target.ts'
 import type { Connections } from './connections.ts'
 import { Failure, failureOf } from './failure.ts'
@@ -62,6 +63,9 @@ export async function passRequest(
   }
 }
 
+/** One for all: making an error, with its stack, for every request would cost more than much of the rest. */
+const OVER = new TunnelError('GONE', 'the exchange is over')
+
 class StaleConnection extends Error {}
 
 class Exchange {
@@ -92,7 +96,7 @@ class Exchange {
       const over = () => {
         watched.release()
         response.off('close', left)
-        gone.abort()
+        gone.abort(OVER)
       }
       const fail = (thrown: unknown) => {
         over()

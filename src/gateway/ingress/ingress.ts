@@ -35,8 +35,8 @@ export interface IngressOptions {
   readonly uplinks: Uplinks
   readonly access: Access
   readonly registry: Registry
-  /** Proxies in front of the gateway: what they say of the client is believed. */
-  readonly trusted: BlockList
+  /** Proxies in front of the gateway: what they say of the client is believed. Absent: there are none. */
+  readonly trusted: BlockList | undefined
   readonly frames: FrameDetail
   readonly clock: Clock
   readonly randomBytes: (bytes: number) => Buffer
@@ -57,11 +57,15 @@ export class Ingress {
   readonly #options: IngressOptions
   readonly #exchanger: Exchanger
   readonly #upgraded = new Set<Socket>()
+  /** Tells the requests of this process from those of others. */
+  readonly #idPrefix: string
+  #requests = 0
   readonly totals = new IngressTotals()
 
   constructor(options: IngressOptions) {
     this.#options = options
-    const { clock, uplinks } = options
+    const { clock, uplinks, randomBytes } = options
+    this.#idPrefix = randomBytes(6).toString('base64url')
     const open: Uplinks['open'] = (agent, target, signal) => uplinks.open(agent, target, signal)
     this.#exchanger = {
       clock,
@@ -219,8 +223,8 @@ export class Ingress {
   }
 
   #record(request: IncomingMessage): RequestRecord {
-    const { clock, randomBytes, trusted } = this.#options
-    const id = randomBytes(9).toString('base64url')
+    const { clock, trusted } = this.#options
+    const id = `${this.#idPrefix}-${(++this.#requests).toString(36)}`
     const { address } = clientOf(request, trusted)
     return new RequestRecord({ id, client: address, method: request.method ?? '' }, clock)
   }
