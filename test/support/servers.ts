@@ -183,10 +183,14 @@ function isExecutable(file: string): boolean {
 }
 
 /** A pair of PEM files in `folder`: a certificate for localhost that nobody has signed but itself. */
-export async function makeCertificate(scope: Scope, folder: string): Promise<{ cert: string; key: string }> {
+export async function makeCertificate(
+  scope: Scope,
+  folder: string,
+  hosts: readonly string[] = ['localhost'],
+): Promise<{ cert: string; key: string }> {
   const [cert, key] = [join(folder, 'cert.pem'), join(folder, 'key.pem')]
   const request = ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '30']
-  const names = ['-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost']
+  const names = ['-subj', '/CN=localhost', '-addext', `subjectAltName=${hosts.map(host => `DNS:${host}`).join(',')}`]
   await run(scope, 'openssl', [...request, ...names, '-keyout', key, '-out', cert])
   return { cert, key }
 }
