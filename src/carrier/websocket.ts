@@ -39,19 +39,19 @@ export interface WebSocketCarrierOptions {
 }
 
 export const defaultHeartbeat: HeartbeatOptions = { intervalMs: 15_000, deadMs: 40_000 }
-
 /** How long a closing handshake may take before the socket is destroyed. */
 const CLOSE_TIMEOUT_MS = 2_000
 /** A peer may ping this often; faster than that is a flood. */
 const MIN_PING_GAP_MS = 1_000
 const MAX_EARLY_PINGS = 20
+/** The first beat times a process that has just started; a second one soon times the path. */
+const SECOND_BEAT_MS = 1_000
 /** A beat that comes this much later than it should. */
 const LATE_BEAT_MS = 5_000
 /** A message up to this size is copied behind its header: one buffer costs the kernel less than two. */
 const COPY_BELOW_BYTES = 4 * 1024
 const NO_STATUS = 1005
 const ABNORMAL = 1006
-
 const EMPTY = Buffer.alloc(0)
 const ZERO_MASK = Buffer.alloc(4)
 
@@ -109,7 +109,7 @@ export class WebSocketCarrier implements Carrier {
     socket.on('end', () => this.#leave({ code: ABNORMAL, reason: '' }))
     // Nothing is read until somebody listens; the kernel holds what the peer sends meanwhile.
     socket.pause()
-    this.#cancelBeat = this.#clock.after(this.#heartbeat.intervalMs, this.#beat)
+    this.#cancelBeat = this.#clock.after(Math.min(SECOND_BEAT_MS, this.#heartbeat.intervalMs), this.#beat)
   }
 
   get bufferedBytes(): number {
