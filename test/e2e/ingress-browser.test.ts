@@ -67,7 +67,7 @@ async function launch(): Promise<Browser> {
 realTest('a page logs in once, talks both ways, and does not notice that a carrier was cut', needed, async t => {
   const site = await Site.create(scope)
   const page = await servePage()
-  const { cert, key } = await makeCertificate(scope, site.folder, ['localhost', `*.${DOMAIN}`])
+  const { cert, key } = await makeCertificate(scope, site.folder, ['DNS:localhost', `DNS:*.${DOMAIN}`])
   const gateway = await site.gateway(['--tls-cert', cert, '--tls-key', key, '--ingress-domain', DOMAIN])
   const relay = await ToxicRelay.start(scope, Number(new URL(gateway.url).port))
   const agent = await site.agent({ url: `wss://localhost:${relay.port}` }, [

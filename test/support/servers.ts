@@ -182,15 +182,15 @@ function isExecutable(file: string): boolean {
   }
 }
 
-/** A pair of PEM files in `folder`: a certificate for localhost that nobody has signed but itself. */
+/** A pair of PEM files in `folder`: a certificate for `names` that nobody has signed but itself. */
 export async function makeCertificate(
   scope: Scope,
   folder: string,
-  hosts: readonly string[] = ['localhost'],
+  names: readonly string[] = ['DNS:localhost'],
 ): Promise<{ cert: string; key: string }> {
   const [cert, key] = [join(folder, 'cert.pem'), join(folder, 'key.pem')]
   const request = ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '30']
-  const names = ['-subj', '/CN=localhost', '-addext', `subjectAltName=${hosts.map(host => `DNS:${host}`).join(',')}`]
-  await run(scope, 'openssl', [...request, ...names, '-keyout', key, '-out', cert])
+  const subject = ['-subj', '/CN=localhost', ...(names.length > 0 ? ['-addext', `subjectAltName=${names}`] : [])]
+  await run(scope, 'openssl', [...request, ...subject, '-keyout', key, '-out', cert])
   return { cert, key }
 }
