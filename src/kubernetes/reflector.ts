@@ -1,0 +1,107 @@
+/**
+ * A copy of all objects of one kind, kept up to date: a list, then a watch from where the list was (Kubernetes API concepts,
+ * "Efficient detection of changes").
+ */
+import { backoffMs } from '../carrier/backoff.ts'
+import { type Clock, delay } from '../clock.ts'
+import { ApiError, type KubernetesApi } from './api.ts'
+
+export interface Reflection {
+  /** All objects, in place of those that were there. */
+  replaced(objects: readonly Record<string, unknown>[]): void
+  changed(type: 'ADDED' | 'MODIFIED' | 'DELETED', object: Record<string, unknown>): void
+  /** The copy gets old: it is what it was when the API answered last. Told at each failure. */
+  failed(error: Error): void
+}
+
+export interface ReflectorOptions {
+  readonly api: KubernetesApi
+  /** Of the collection: `/api/v1/services`. */
+  readonly path: string
+  readonly labelSelector?: string | undefined
+  readonly reflection: Reflection
+  readonly clock: Clock
+  /** Uniform in [0, 1). */
+  readonly random: () => number
+}
+
+const PAGE = 500
+const WATCH_SECONDS = 290
+const GONE = 410
+
+/** The version that a watch began at is not known any more: everything is listed again. */
+class Expired extends Error {}
+
+/** Runs until `signal` aborts. Never rejects. */
+export async function reflect(options: ReflectorOptions, signal: AbortSignal): Promise<void> {
+  const { clock, random, reflection } = options
+  let failures = 0
+  let version: string | undefined
+  while (!signal.aborted) {
+    try {
+      version ??= await list(options, signal)
+      version = await watch(options, version, signal)
+      failures = 0
+    } catch (thrown) {
+      if (signal.aborted) return
+      if (thrown instanceof Expired) {
+        version = undefined
+        continue
+      }
+      reflection.failed(thrown as Error)
+      await delay(clock, backoffMs(failures++, random()), signal)
+    }
+  }
+}
+
+async function list({ api, path, labelSelector, reflection }: ReflectorOptions, signal: AbortSignal): Promise<string> {
+  const objects: Record<string, unknown>[] = []
+  let next = ''
+  for (;;) {
+    const query = new URLSearchParams({ limit: String(PAGE) })
+    if (labelSelector !== undefined) query.set('labelSelector', labelSelector)
+    if (next !== '') query.set('continue', next)
+    const { items, metadata } = await orExpired(() => api.get(`${path}?${query}`, signal))
+    if (Array.isArray(items)) objects.push(...(items as Record<string, unknown>[]))
+    const { resourceVersion, continue: more } = (metadata ?? {}) as Record<string, unknown>
+    if (typeof more === 'string' && more !== '') {
+      next = more
+      continue
+    }
+    reflection.replaced(objects)
+    return String(resourceVersion ?? '')
+  }
+}
+
+/** Returns the version to go on from, when the API has ended the watch in its time. */
+async function watch(options: ReflectorOptions, from: string, signal: AbortSignal): Promise<string> {
+  const { api, path, labelSelector, reflection, random } = options
+  let version = from
+  const query = new URLSearchParams({
+    watch: 'true',
+    allowWatchBookmarks: 'true',
+    resourceVersion: version,
+    // Spread, so that the watches of all agents do not end at once.
+    timeoutSeconds: String(Math.round(WATCH_SECONDS * (1 - random() / 5))),
+  })
+  if (labelSelector !== undefined) query.set('labelSelector', labelSelector)
+  const event = ({ type, object }: Record<string, unknown>): void => {
+    const { metadata, code } = (object ?? {}) as Record<string, unknown>
+    if (type === 'ERROR') throw code === GONE ? new Expired() : new ApiError(Number(code), 'the watch has failed')
+    const { resourceVersion } = (metadata ?? {}) as Record<string, unknown>
+    if (typeof resourceVersion === 'string') version = resourceVersion
+    if (type === 'ADDED' || type === 'MODIFIED' || type === 'DELETED') {
+      reflection.changed(type, object as Record<string, unknown>)
+    }
+  }
+  await orExpired(() => api.watch(`${path}?${query}`, event, signal))
+  return version
+}
+
+async function orExpired<T>(ask: () => Promise<T>): Promise<T> {
+  try {
+    return await ask()
+  } catch (thrown) {
+    throw thrown instanceof ApiError && thrown.status === GONE ? new Expired() : thrown
+  }
+}
