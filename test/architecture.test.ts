@@ -44,10 +44,11 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   carrier: ['errors.ts', 'clock.ts', 'slab.ts', 'wire', 'observe', 'net'],
   mux: ['errors.ts', 'clock.ts', 'slab.ts', 'wire', 'observe', 'net', 'carrier'],
   uplink: ['errors.ts', 'clock.ts', 'slab.ts', 'wire', 'observe', 'net', 'carrier', 'mux'],
+  kubernetes: ['errors.ts', 'clock.ts', 'net', 'observe', 'carrier'],
   // The roles know nothing of each other.
   token: ['errors.ts', 'clock.ts', 'slab.ts', 'wire', 'observe', 'net', 'carrier', 'mux'],
-  gateway: ['errors.ts', 'clock.ts', 'slab.ts', 'wire', 'observe', 'net', 'carrier', 'mux', 'uplink'],
-  agent: ['errors.ts', 'clock.ts', 'slab.ts', 'wire', 'observe', 'net', 'carrier', 'mux'],
+  gateway: ['errors.ts', 'clock.ts', 'slab.ts', 'wire', 'observe', 'net', 'carrier', 'mux', 'uplink', 'kubernetes'],
+  agent: ['errors.ts', 'clock.ts', 'slab.ts', 'wire', 'observe', 'net', 'carrier', 'mux', 'kubernetes'],
   connect: ['errors.ts', 'clock.ts', 'slab.ts', 'wire', 'observe', 'net', 'carrier', 'mux', 'uplink'],
   cli: [
     'errors.ts',
@@ -58,6 +59,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
     'net',
     'carrier',
     'mux',
+    'kubernetes',
     'token',
     'gateway',
     'agent',

@@ -78,7 +78,14 @@ export async function ingressFrom(flags: IngressFlags, log: Log): Promise<Ingres
   const written = file === undefined ? undefined : await loadRoutes({ file, defaults, changed, log })
   const trusted = trustedProxies.length === 0 ? undefined : addressRanges(trustedProxies)
   return {
-    setup: { frames, routes: () => routes, trusted, random: Math.random, randomBytes },
+    setup: {
+      frames,
+      routes: () => routes,
+      trusted,
+      passesTls: file !== undefined,
+      random: Math.random,
+      randomBytes,
+    },
     reload: () => void written?.reload(),
     watch: () => written?.watch(systemClock) ?? (() => {}),
   }

@@ -1,13 +1,10 @@
 /** The certificates of a TLS server, chosen by the name that a client asks for, and renewed while connections live. */
-import { stat } from 'node:fs/promises'
 import type { SecureContext, SecureContextOptions, Server, TlsOptions } from 'node:tls'
 import type { Clock } from '../clock.ts'
 import { asTunnelError, type TunnelError } from '../errors.ts'
 import type { Log } from '../observe/log.ts'
 import { type Certificate, type CertificateFiles, loadCertificate, MIN_TLS_VERSION, unusable } from './certificate.ts'
-
-/** Renewed certificates come days before they are needed, and kubelet takes up to two minutes to bring them. */
-const POLL_MS = 10_000
+import { WatchedFiles } from './watched-files.ts'
 
 export interface CertificatesOptions {
   /** The first is the default: for clients that name no host, or one that no certificate has. */
@@ -19,20 +16,20 @@ export class Certificates {
   readonly #options: CertificatesOptions
   readonly #servers = new Set<Server>()
   #chosen: Choice
-  /** What the files were before they were read last. */
-  #seen: string
+  readonly #files: WatchedFiles
   #reloading: Promise<unknown> = Promise.resolve()
 
-  private constructor(options: CertificatesOptions, chosen: Choice, seen: string) {
+  private constructor(options: CertificatesOptions, chosen: Choice, files: WatchedFiles) {
     this.#options = options
     this.#chosen = chosen
-    this.#seen = seen
+    this.#files = files
   }
 
   /** @throws TunnelError KEY_FILE: which file, and why; also for one but the first that names no host */
   static async load(options: CertificatesOptions): Promise<Certificates> {
-    const seen = await fingerprint(options.files)
-    return new Certificates(options, new Choice(await loadAll(options.files)), seen)
+    const files = new WatchedFiles(options.files.flatMap(({ cert, key }) => [cert, key]))
+    await files.note()
+    return new Certificates(options, new Choice(await loadAll(options.files)), files)
   }
 
   /** What `tls.createServer` and `https.createServer` need; TLS 1.2 or newer. The server must `follow` as well. */
@@ -74,27 +71,14 @@ export class Certificates {
     return reloaded
   }
 
-  /**
-   * Reloads when a file has changed, which is seen within ten seconds; gives what ends that. It asks for the files as they are
-   * behind all links: fs.watch sees neither the swap of a link further up in their path, nor anything on a network file system.
-   */
+  /** Reloads when a file has changed; gives what ends that. */
   watch(clock: Clock): () => void {
-    let state: 'watching' | 'stopped' = 'watching'
-    const look = async () => {
-      if ((await fingerprint(this.#options.files)) !== this.#seen && state === 'watching') await this.reload()
-      if (state === 'watching') cancel = clock.after(POLL_MS, () => void look())
-    }
-    let cancel = clock.after(POLL_MS, () => void look())
-    return () => {
-      state = 'stopped'
-      cancel()
-    }
+    return this.#files.watch(clock, () => this.reload())
   }
 
   async #replace(): Promise<TunnelError | undefined> {
     const { files, log } = this.#options
-    // Before they are read: what changes meanwhile is a change still to come.
-    this.#seen = await fingerprint(files)
+    await this.#files.note()
     try {
       this.#chosen = new Choice(await loadAll(files))
       for (const server of this.#servers) server.setSecureContext(this.#chosen.byDefault)
@@ -142,21 +126,4 @@ async function loadAll([first, ...more]: CertificatesOptions['files']): Promise<
     certificates.push(certificate)
   }
   return certificates
-}
-
-/** Differs when any of the files does, as far as the file system tells. */
-async function fingerprint(pairs: readonly CertificateFiles[]): Promise<string> {
-  const files = pairs.flatMap(({ cert, key }) => [cert, key])
-  return (await Promise.all(files.map(stateOf))).join(' ')
-}
-
-async function stateOf(file: string): Promise<string> {
-  try {
-    const found = await stat(file, { bigint: true })
-    // A pipe can be read but once.
-    if (!found.isFile()) return 'no file'
-    return [found.dev, found.ino, found.size, found.mtimeNs, found.ctimeNs].join(':')
-  } catch (thrown) {
-    return (thrown as NodeJS.ErrnoException).code ?? 'unknown'
-  }
 }

@@ -2,9 +2,9 @@
  * The gateway role: one HTTP(S) server whose upgrades become carriers of the relay. It dials nobody and keeps nothing
  * that a restart could lose.
  */
-import { createServer as createHttpServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
-import { createServer as createHttpsServer } from 'node:https'
-import type { Socket } from 'node:net'
+import type { IncomingMessage, Server, ServerResponse } from 'node:http'
+import type { Server as HttpsServer } from 'node:https'
+import type { BlockList, Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { WebSocketServer } from 'ws'
 import type { Carrier } from '../carrier/carrier.ts'
@@ -12,25 +12,32 @@ import { serverOptions } from '../carrier/upgrade.ts'
 import { WebSocketCarrier } from '../carrier/websocket.ts'
 import { asTunnelError, TunnelError } from '../errors.ts'
 import type { Role } from '../net/claims.ts'
-import { type HostPort, listen } from '../net/listen.ts'
+import type { HostPort } from '../net/listen.ts'
 import { serveAdmin } from '../observe/admin.ts'
 import { SUBPROTOCOL } from '../wire/message.ts'
 import { answerRequest, pathOf } from './answers.ts'
 import { type Authenticator, statusOf } from './auth.ts'
+import type { Certificates } from './certificates.ts'
 import { Access } from './ingress/access.ts'
+import { FrontDoor, type FrontDoorOptions } from './ingress/front-door.ts'
 import { Ingress, type IngressOptions } from './ingress/ingress.ts'
 import { ingressPrincipal } from './ingress/principal.ts'
 import { Uplinks } from './ingress/uplinks.ts'
 import { gatewayMetrics } from './metrics.ts'
 import { requireRole } from './principal.ts'
 import { Reception, type ReceptionOptions } from './reception.ts'
+import { createPlainServer, createTlsServer, hasTooManyFields, redirectToTls } from './server.ts'
 
 export interface GatewayOptions extends ReceptionOptions {
   readonly listen: HostPort
   readonly adminListen?: HostPort
   readonly authenticator: Authenticator
-  /** PEM texts. Absent: plain HTTP, for loopback or behind a proxy that ends TLS. */
-  readonly tls?: { readonly cert: string; readonly key: string }
+  /** Absent: plain HTTP, for loopback or behind a proxy that ends TLS. */
+  readonly certificates?: Certificates
+  /** Where plain requests are sent on to TLS, beside `listen`. */
+  readonly plainListen?: HostPort
+  /** Peers whose connections begin with a header of the PROXY protocol. Absent: nobody's do. */
+  readonly proxyProtocol?: BlockList
   /** How long the ends may take to leave before their carriers are closed. */
   readonly drainTimeoutMs: number
   /** Absent: no ingress. */
@@ -43,6 +50,14 @@ export interface GatewayOptions extends ReceptionOptions {
 export interface IngressSetup extends Pick<IngressOptions, 'routes' | 'trusted' | 'frames' | 'randomBytes'> {
   /** Uniform in [0, 1). */
   readonly random: () => number
+  /** Routes may say that TLS is passed through: the host that a client asks for is looked at below TLS. */
+  readonly passesTls: boolean
+}
+
+interface Plain {
+  readonly address: string
+  readonly door: FrontDoor
+  readonly server: Server
 }
 
 export interface GatewayAddresses {
@@ -50,12 +65,7 @@ export interface GatewayAddresses {
   readonly admin: string | undefined
 }
 
-const HEADERS_TIMEOUT_MS = 10_000
 const EXPIRY_SWEEP_MS = 10_000
-const MAX_HEADER_FIELDS = 256
-/** TCP's own; and how long a connection may wait for its next request: longer than load balancers keep one, which is 60 s. */
-const KEEP_ALIVE_MS = 30_000
-const IDLE_TIMEOUT_MS = 75_000
 const PATHS: ReadonlyMap<string, Role> = new Map([
   ['/v1/connect', 'connect'],
   ['/v1/agent', 'agent'],
@@ -82,11 +92,11 @@ export class Gateway {
    * Serves until `signal` aborts; then it takes nobody in any more, asks every end to leave, and closes with 1012 what is left
    * when the time is up.
    * @param listening called once, when connections are accepted
-   * @throws TunnelError LISTEN, PORT_TAKEN, KEY_FILE for a TLS pair that does not fit
+   * @throws TunnelError LISTEN, PORT_TAKEN
    */
   async run(signal: AbortSignal, listening?: (addresses: GatewayAddresses) => void): Promise<void> {
-    const { tls, clock, log } = this.#options
-    const server = createServer(tls)
+    const { certificates, plainListen, clock, log } = this.#options
+    const server = certificates === undefined ? createPlainServer() : createTlsServer(certificates)
     const answer = (request: IncomingMessage, response: ServerResponse) => void this.#answer(request, response)
     server.on('request', answer)
     // Whether a client is told to go on is for the service to say.
@@ -94,12 +104,15 @@ export class Gateway {
     server.on('checkExpectation', answer)
     // Before anybody can come: Node answers an upgrade that nobody hears as an ordinary request.
     server.on('upgrade', (request, socket, head) => void this.#upgrade(request, socket, head))
-    const address = await listen(server, this.#options.listen)
+    const door = this.#door(certificates === undefined ? { http: server } : { https: server as HttpsServer })
+    const address = await door.listen(this.#options.listen)
+    const plain = plainListen && (await this.#servePlain(plainListen))
     // Until the end, so that readiness can be asked while the gateway drains.
     const serving = new AbortController()
     const admin = this.#options.adminListen && (await this.#serveAdmin(this.#options.adminListen, serving.signal))
-    const url = `${tls ? 'wss' : 'ws'}://${address}`
-    log.info('listening', { address, url, ...(admin !== undefined && { admin }) })
+    const url = `${certificates === undefined ? 'ws' : 'wss'}://${address}`
+    const also = { ...(plain && { plain: plain.address }), ...(admin !== undefined && { admin }) }
+    log.info('listening', { address, url, ...also })
     listening?.({ url, admin })
     const sweep = () => {
       this.#reception.endExpired()
@@ -107,9 +120,29 @@ export class Gateway {
     }
     let cancelSweep = clock.after(EXPIRY_SWEEP_MS, sweep)
     if (!signal.aborted) await new Promise(resolve => signal.addEventListener('abort', resolve, { once: true }))
-    await this.#drain(server)
+    await this.#drain(door, server, plain)
     cancelSweep()
     serving.abort()
+  }
+
+  #door(servers: Pick<FrontDoorOptions, 'http' | 'https'>): FrontDoor {
+    const { proxyProtocol, clock, log } = this.#options
+    const ingress = this.#ingress
+    return new FrontDoor({
+      ...servers,
+      ...(proxyProtocol && { trustedProxies: proxyProtocol }),
+      ...(this.#options.ingress?.passesTls && { passthrough: name => ingress?.passthrough(name) }),
+      clock,
+      log,
+    })
+  }
+
+  /** Whoever comes in the clear is told to come over TLS: nothing else is served there. */
+  async #servePlain(at: HostPort): Promise<Plain> {
+    const server = createPlainServer()
+    server.on('request', redirectToTls)
+    const door = this.#door({ http: server })
+    return { address: await door.listen(at), door, server }
   }
 
   get #notReady(): string | undefined {
@@ -175,11 +208,13 @@ export class Gateway {
     return role
   }
 
-  async #drain(server: Server): Promise<void> {
+  async #drain(door: FrontDoor, server: Server | HttpsServer, plain: Plain | undefined): Promise<void> {
     const { log, drainTimeoutMs, endNow = new AbortController().signal } = this.#options
     this.#draining = true
     // A successor on this machine can listen here at once, and is who the ends find.
-    const closed = new Promise(resolve => server.close(resolve))
+    const closed = Promise.all([door.close(), plain?.door.close()])
+    server.closeIdleConnections()
+    plain?.server.closeAllConnections()
     const before = this.#reception.carriers
     const isBusy = () => this.#ingress?.isBusy === true
     if ((before > 0 || isBusy()) && drainTimeoutMs > 0 && !endNow.aborted) {
@@ -211,32 +246,6 @@ function createIngress(options: GatewayOptions, setup: IngressSetup, reception: 
   })
 }
 
-function createServer(tls: GatewayOptions['tls']): Server {
-  const limits = {
-    headersTimeout: HEADERS_TIMEOUT_MS,
-    // Uploads take as long as they take; who stands still is ended where it matters.
-    requestTimeout: 0,
-    connectionsCheckingInterval: 5_000,
-    keepAlive: true,
-    keepAliveInitialDelay: KEEP_ALIVE_MS,
-    keepAliveTimeout: IDLE_TIMEOUT_MS,
-  }
-  let server: Server
-  try {
-    server =
-      tls === undefined ? createHttpServer(limits) : createHttpsServer({ ...limits, ...tls, minVersion: 'TLSv1.2' })
-  } catch (cause) {
-    throw new TunnelError('KEY_FILE', `the TLS certificate and key do not fit: ${(cause as Error).message}`, {
-      cause,
-      hint: 'give the PEM files of one pair with --tls-cert and --tls-key',
-    })
-  }
-  // Node would drop what is too much, in silence; what is too long in all, it refuses.
-  server.maxHeadersCount = 0
-  server.on('clientError', answerClientError)
-  return server
-}
-
 /** Answers an upgrade with a status and ends the socket: what was pipelined behind it is never read. */
 function refuse(socket: Duplex, status: number, message: string): void {
   if (socket.destroyed) return
@@ -252,19 +261,3 @@ function refuse(socket: Duplex, status: number, message: string): void {
   socket.end(`${head.join('\r\n')}\r\n\r\n${text}`)
   socket.once('finish', () => socket.destroy())
 }
-
-const hasTooManyFields = ({ rawHeaders }: IncomingMessage): boolean => rawHeaders.length > 2 * MAX_HEADER_FIELDS
-
-/** What is no HTTP, or not in time: a status by Node's own name for it, and the end. */
-function answerClientError(error: NodeJS.ErrnoException, socket: Duplex): void {
-  if (!socket.writable || error.code === 'ECONNRESET') return void socket.destroy()
-  const status = clientErrors.get(error.code ?? '') ?? '400 Bad Request'
-  socket.once('finish', () => socket.destroy())
-  socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`)
-}
-
-const clientErrors = new Map([
-  ['HPE_HEADER_OVERFLOW', '431 Request Header Fields Too Large'],
-  ['HPE_CHUNK_EXTENSIONS_OVERFLOW', '413 Payload Too Large'],
-  ['ERR_HTTP_REQUEST_TIMEOUT', '408 Request Timeout'],
-])

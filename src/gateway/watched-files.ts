@@ -1,6 +1,6 @@
 /**
- * Notices that files have changed. It asks for them as they are behind all links: `fs.watch` sees neither the swap of a link
- * further up in their path, which is how Kubernetes renews what it mounts, nor anything on a network file system.
+ * Notices that files have changed since they were read. It asks for them as they are behind all links: `fs.watch` sees neither the swap
+ * of a link further up in their path, which is how Kubernetes renews what it mounts, nor anything on a network file system.
  */
 import { stat } from 'node:fs/promises'
 import type { Clock } from '../clock.ts'
@@ -8,33 +8,49 @@ import type { Clock } from '../clock.ts'
 /** What is renewed comes long before it is needed, and kubelet itself takes up to two minutes. */
 const POLL_MS = 10_000
 
-/** Calls `changed` when a file is another than the last time, at most ten seconds later. Gives what ends that. */
-export function watchFiles(files: readonly string[], clock: Clock, changed: () => Promise<unknown>): () => void {
-  let state: 'watching' | 'stopped' = 'watching'
-  let cancel = () => {}
-  const look = async (seen: string | undefined) => {
-    const now = await fingerprint(files)
-    if (state === 'stopped') return
-    if (seen !== undefined && now !== seen) await changed()
-    if (state === 'watching') cancel = clock.after(POLL_MS, () => void look(now))
-  }
-  void look(undefined)
-  return () => {
-    state = 'stopped'
-    cancel()
-  }
-}
+export class WatchedFiles {
+  readonly #files: readonly string[]
+  #seen = ''
 
-/** Differs when any of the files does, as far as the file system tells. */
-async function fingerprint(files: readonly string[]): Promise<string> {
-  return (await Promise.all(files.map(stateOf))).join(' ')
+  constructor(files: readonly string[]) {
+    this.#files = files
+  }
+
+  /** Call it before the files are read: what changes meanwhile is a change still to come. */
+  async note(): Promise<void> {
+    this.#seen = await this.#fingerprint()
+  }
+
+  /**
+   * Calls `changed`, which reads the files again, when they are others than at the last `note`: within ten seconds. Gives what
+   * ends that.
+   */
+  watch(clock: Clock, changed: () => Promise<unknown>): () => void {
+    let state: 'watching' | 'stopped' = 'watching'
+    const look = async () => {
+      if ((await this.#fingerprint()) !== this.#seen && state === 'watching') await changed()
+      if (state === 'watching') cancel = clock.after(POLL_MS, () => void look())
+    }
+    let cancel = clock.after(POLL_MS, () => void look())
+    return () => {
+      state = 'stopped'
+      cancel()
+    }
+  }
+
+  /** Differs when any of the files does, as far as the file system tells. */
+  async #fingerprint(): Promise<string> {
+    return (await Promise.all(this.#files.map(stateOf))).join(' ')
+  }
 }
 
 async function stateOf(file: string): Promise<string> {
   try {
-    const { dev, ino, size, mtimeMs } = await stat(file)
-    return `${dev}:${ino}:${size}:${mtimeMs}`
+    const found = await stat(file, { bigint: true })
+    // A pipe can be read but once.
+    if (!found.isFile()) return 'no file'
+    return [found.dev, found.ino, found.size, found.mtimeNs, found.ctimeNs].join(':')
   } catch (thrown) {
-    return String((thrown as NodeJS.ErrnoException).code)
+    return (thrown as NodeJS.ErrnoException).code ?? 'unknown'
   }
 }

@@ -1,15 +1,17 @@
 /** `tunnelctl gateway`: flags to options, and `--dev`. */
-import { readFile } from 'node:fs/promises'
 import { Command, Option } from 'commander'
 import { systemClock } from '../../clock.ts'
 import { TunnelError } from '../../errors.ts'
 import { Authenticator } from '../../gateway/auth.ts'
+import { Certificates } from '../../gateway/certificates.ts'
 import { Gateway, type GatewayOptions } from '../../gateway/gateway.ts'
 import { loadVerifyKeys } from '../../gateway/keys.ts'
 import type { OidcIssuer } from '../../gateway/oidc.ts'
+import { addressRanges } from '../../net/cidr.ts'
 import { parseHostPort } from '../../net/listen.ts'
 import { isLoopback } from '../../net/loopback.ts'
 import { quote } from '../../net/quote.ts'
+import type { Log } from '../../observe/log.ts'
 import { collectAtOnce } from '../collector.ts'
 import { createDevIdentity, devLines, requireLoopback } from '../dev.ts'
 import { type IngressFlags, ingressFrom, ingressOptions } from '../ingress.ts'
@@ -27,8 +29,10 @@ interface Flags extends LogFlags, IngressFlags {
   readonly oidcAudience?: string
   readonly oidcScopes: string
   readonly oidcRules?: string
-  readonly tlsCert?: string
-  readonly tlsKey?: string
+  readonly httpListen?: string
+  readonly tlsCert?: readonly string[]
+  readonly tlsKey?: readonly string[]
+  readonly proxyProtocol?: boolean
   readonly drainTimeout: string
   readonly dev?: boolean
 }
@@ -55,8 +59,15 @@ export function gatewayCommand(io: Io): Command {
         'openid email offline_access',
       ),
     )
-    .addOption(option('--tls-cert <file>', 'PEM certificate chain; without it, put a proxy that ends TLS in front'))
-    .addOption(option('--tls-key <file>', 'PEM private key of the certificate'))
+    .addOption(
+      repeated(
+        '--tls-cert <file...>',
+        'PEM certificate chains, chosen by host; without one, put a proxy that ends TLS in front',
+      ),
+    )
+    .addOption(repeated('--tls-key <file...>', 'PEM private keys of the certificates, in the same order'))
+    .addOption(option('--http-listen <host:port>', 'with TLS: send plain HTTP on to https, from here'))
+    .addOption(new Option('--proxy-protocol', 'connections of trusted proxies begin with the PROXY protocol'))
     .addOption(drainTimeoutOption('how long, after SIGTERM, carriers may take to move elsewhere'))
     .addOption(new Option('--dev', 'to try it on this machine: makes keys and tokens, and prints what to paste'))
   for (const each of [...ingressOptions(), ...logOptions()]) command.addOption(each)
@@ -75,17 +86,26 @@ async function run(flags: Flags, io: Io): Promise<void> {
     })
   }
   const drainTimeoutMs = timerFlag('--drain-timeout', flags.drainTimeout, 0)
-  const tls = await tlsFrom(flags)
   const oidc = await oidcFrom(flags)
   const log = loggerFrom(flags, io)
+  const certificates = await certificatesFrom(flags, log)
+  const proxyProtocol = proxyProtocolFrom(flags)
+  if (flags.httpListen !== undefined && certificates === undefined) {
+    throw new TunnelError('USAGE', '--http-listen goes with --tls-cert: without TLS, --listen is plain HTTP')
+  }
   const ingress = await ingressFrom(flags, log)
-  const shutdown = shutdownOnSignals(() => ingress?.reload())
-  const stopWatching = ingress?.watch()
+  const shutdown = shutdownOnSignals(() => {
+    ingress?.reload()
+    void certificates?.reload()
+  })
+  const stops = [ingress?.watch(), certificates?.watch(systemClock)]
   const options: GatewayOptions = {
     listen,
     ...(flags.adminListen !== undefined && { adminListen: parseHostPort(flags.adminListen) }),
     authenticator: new Authenticator({ keys: await loadVerifyKeys(files), oidc, now: Date.now }),
-    ...(tls && { tls }),
+    ...(certificates && { certificates }),
+    ...(proxyProtocol && { proxyProtocol }),
+    ...(flags.httpListen !== undefined && { plainListen: parseHostPort(flags.httpListen) }),
     ...(ingress && { ingress: ingress.setup }),
     software,
     clock: systemClock,
@@ -99,17 +119,23 @@ async function run(flags: Flags, io: Io): Promise<void> {
       if (dev) io.stdout.write(devLines(url, dev))
     })
   } finally {
-    stopWatching?.()
+    for (const stop of stops) stop?.()
     shutdown.release()
   }
 }
 
-async function tlsFrom({ tlsCert, tlsKey }: Flags): Promise<GatewayOptions['tls']> {
-  if (tlsCert === undefined && tlsKey === undefined) return undefined
-  if (tlsCert === undefined || tlsKey === undefined) {
-    throw new TunnelError('USAGE', '--tls-cert and --tls-key go together')
-  }
-  return { cert: await readPem('--tls-cert', tlsCert), key: await readPem('--tls-key', tlsKey) }
+async function certificatesFrom({ tlsCert = [], tlsKey = [] }: Flags, log: Log): Promise<Certificates | undefined> {
+  const files = tlsCert.map((cert, index) => ({ cert, key: tlsKey[index] ?? '' }))
+  if (tlsCert.length !== tlsKey.length) throw new TunnelError('USAGE', '--tls-cert and --tls-key go together')
+  const [first, ...more] = files
+  return first === undefined ? undefined : await Certificates.load({ files: [first, ...more], log })
+}
+
+/** Whose word is taken for where a connection comes from. */
+function proxyProtocolFrom({ proxyProtocol, trustedProxies = [] }: Flags): GatewayOptions['proxyProtocol'] {
+  if (!proxyProtocol) return undefined
+  if (trustedProxies.length > 0) return addressRanges(trustedProxies)
+  throw new TunnelError('USAGE', '--proxy-protocol needs --trusted-proxies: anybody could send that header')
 }
 
 async function oidcFrom(flags: Flags): Promise<OidcIssuer | undefined> {
@@ -132,16 +158,4 @@ async function oidcFrom(flags: Flags): Promise<OidcIssuer | undefined> {
     rules: await loadRules(oidcRules),
     monotonicNow: () => systemClock.now(),
   })
-}
-
-async function readPem(flag: string, file: string): Promise<string> {
-  try {
-    return await readFile(file, 'utf8')
-  } catch (cause) {
-    const { code } = cause as NodeJS.ErrnoException
-    throw new TunnelError('KEY_FILE', `cannot read the file of ${flag}, ${file}: ${code}`, {
-      cause,
-      hint: 'give a readable PEM file',
-    })
-  }
 }

@@ -2,6 +2,7 @@
 import type { IncomingMessage } from 'node:http'
 import { type BlockList, isIP, isIPv6 } from 'node:net'
 import type { TLSSocket } from 'node:tls'
+import { clientAddress } from './client-address.ts'
 import { valuesOf } from './request.ts'
 
 export interface Client {
@@ -17,7 +18,7 @@ export interface Client {
  * it may be made up.
  */
 export function clientOf(request: IncomingMessage, trusted: BlockList | undefined): Client {
-  const peer = plainAddress(request.socket.remoteAddress ?? '')
+  const peer = clientAddress(request.socket)
   const encrypted = (request.socket as TLSSocket).encrypted === true
   const throughProxy = isTrusted(peer, trusted)
   if (!throughProxy) return client(peer, encrypted ? 'https' : 'http', false)

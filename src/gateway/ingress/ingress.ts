@@ -15,12 +15,14 @@ import type { Registry } from '../registry.ts'
 import { type Access, LOGIN_PATH, OWN_PATH, setsOwnCookie, withoutOwnCookie } from './access.ts'
 import { chooseAgent } from './choice.ts'
 import { type Client, clientOf } from './client.ts'
+import { clientAddress } from './client-address.ts'
 import { Connections } from './connections.ts'
 import { type Exchanger, type Plan, passRequest } from './exchange.ts'
 import { answerFailure, Failure, type FailureContext, failureOf, refuseSocket } from './failure.ts'
 import { isLoop, requestFields } from './fields.ts'
 import { type FrameDetail, type FrameWatch, watchFrames } from './frames.ts'
 import { hostOf } from './host.ts'
+import { passTls } from './passthrough.ts'
 import { Patience } from './patience.ts'
 import { RequestRecord } from './record.ts'
 import { type Destination, destinationOf } from './request.ts'
@@ -126,6 +128,12 @@ export class Ingress {
     }
   }
 
+  /** Who takes a TLS connection to this host as it is; undefined: nobody does. */
+  passthrough(host: string): ((socket: Socket) => void) | undefined {
+    const route = this.#options.routes().find(host, '/')
+    return route?.passthrough === true ? socket => void this.#passTls(host, route, socket) : undefined
+  }
+
   /**
    * Where a browser comes in to `target` as `principal`: a host, and a path that is good once, for a minute.
    * @throws TunnelError DENIED, AGENT_UNAVAILABLE, BAD_TARGET when no host stands for it
@@ -146,6 +154,23 @@ export class Ingress {
     for (const socket of this.#upgraded) socket.destroy()
     this.#exchanger.kept.destroy()
     this.#options.uplinks.close()
+  }
+
+  async #passTls(host: string, route: Route, socket: Socket): Promise<void> {
+    const { clock, registry, uplinks } = this.#options
+    const record = new RequestRecord({ id: this.#nextId(), client: clientAddress(socket), method: 'TLS' }, clock)
+    record.host = host
+    this.totals.open++
+    this.#upgraded.add(socket)
+    try {
+      await passTls({ registry, uplinks, patience: this.#exchanger.patience }, socket, route, record)
+    } catch (thrown) {
+      this.#failed(thrown, record)
+      socket.destroy()
+    } finally {
+      this.#upgraded.delete(socket)
+      this.#finish(record)
+    }
   }
 
   /** Undefined for what the ingress answers itself. */
@@ -224,9 +249,13 @@ export class Ingress {
 
   #record(request: IncomingMessage): RequestRecord {
     const { clock, trusted } = this.#options
-    const id = `${this.#idPrefix}-${(++this.#requests).toString(36)}`
+    const id = this.#nextId()
     const { address } = clientOf(request, trusted)
     return new RequestRecord({ id, client: address, method: request.method ?? '' }, clock)
+  }
+
+  #nextId(): string {
+    return `${this.#idPrefix}-${(++this.#requests).toString(36)}`
   }
 
   #watchFrames(token: string, { id }: RequestRecord): FrameWatch | undefined {

@@ -16,7 +16,7 @@ import { quote } from '../../net/quote.ts'
 import { parseTarget } from '../../net/target.ts'
 import type { Log } from '../../observe/log.ts'
 import { type Fields, Settings } from '../settings.ts'
-import { watchFiles } from '../watched-files.ts'
+import { WatchedFiles } from '../watched-files.ts'
 import { hostOf } from './host.ts'
 import type { HostRoute, RouteDefaults } from './routes.ts'
 
@@ -40,6 +40,7 @@ const KEYS = [
   'responseTimeout',
   'idleTimeout',
   'headers',
+  'passthrough',
 ]
 /** Whoever lets it pass lets a client speak HTTP/2 past every check (RFC 9113, 3.1). */
 const NEVER_UPGRADED = /^h2c?$/
@@ -51,23 +52,28 @@ const NO_FIELD = /^(?:content-length|transfer-encoding|connection|upgrade|te|tra
 
 export class RouteFile {
   readonly #options: RouteFileOptions
+  readonly #files: WatchedFiles
   #reloading: Promise<unknown> = Promise.resolve()
 
-  private constructor(options: RouteFileOptions) {
+  private constructor(options: RouteFileOptions, files: WatchedFiles) {
     this.#options = options
+    this.#files = files
   }
 
   /** @throws TunnelError USAGE naming the first thing that is wrong */
   static async load(options: RouteFileOptions): Promise<RouteFile> {
     const { file, defaults, changed } = options
+    const files = new WatchedFiles([file])
+    await files.note()
     changed(await read(file, defaults))
-    return new RouteFile(options)
+    return new RouteFile(options, files)
   }
 
   /** Reads the file again. When it is malformed, the routes stay as they are, and the log says so. Never rejects. */
   reload(): Promise<void> {
     const { file, defaults, changed, log } = this.#options
     const reloaded = this.#reloading.then(async () => {
+      await this.#files.note()
       try {
         const routes = await read(file, defaults)
         changed(routes)
@@ -82,7 +88,7 @@ export class RouteFile {
 
   /** Reloads when the file has changed; gives what ends that. */
   watch(clock: Clock): () => void {
-    return watchFiles([this.#options.file], clock, () => this.reload())
+    return this.#files.watch(clock, () => this.reload())
   }
 }
 
@@ -109,7 +115,7 @@ function routesOf(settings: Settings, defaults: RouteDefaults): readonly HostRou
 function routeOf(settings: Settings, value: unknown, position: number, defaults: RouteDefaults): HostRoute {
   const what = `route ${position}`
   const fields = settings.fields(value, KEYS, what)
-  const { host, path = '/', target, agent, access = 'token', allowCidrs, upgrade } = fields
+  const { host, path = '/', target, agent, access = 'token', allowCidrs, upgrade, passthrough = false } = fields
   const name = hostPattern(settings.text(host, `${what}: host`))
   if (name === undefined) throw settings.malformed(`${what}: ${quote(String(host))} is no host`)
   if (typeof path !== 'string' || !/^\/[\x21-\x24\x26-\x3e\x40-\x7e]*$/.test(path)) {
@@ -121,6 +127,13 @@ function routeOf(settings: Settings, value: unknown, position: number, defaults:
   }
   const dialled = settings.parsed(what, () => parseTarget(settings.text(target, 'target')))
   if (dialled.protocol !== 'tcp') throw settings.malformed(`${what}: the target is not of TCP`)
+  if (typeof passthrough !== 'boolean') throw settings.malformed(`${what}: passthrough is true or false`)
+  const needless = ['path', 'upgrade', 'headers', 'responseTimeout'].find(key => fields[key] !== undefined)
+  if (passthrough && (access !== 'public' || needless !== undefined)) {
+    throw settings.malformed(
+      `${what}: what is passed through is public, and has no ${needless ?? 'token'} that could be seen`,
+    )
+  }
   const ranges = allowCidrs === undefined ? undefined : settings.texts(allowCidrs, `${what}: allowCidrs`)
   return {
     host: name,
@@ -134,6 +147,7 @@ function routeOf(settings: Settings, value: unknown, position: number, defaults:
       responseTimeoutMs: duration(settings, fields, 'responseTimeout', what) ?? defaults.responseTimeoutMs,
       idleTimeoutMs: duration(settings, fields, 'idleTimeout', what) ?? defaults.idleTimeoutMs,
       headers: headersOf(settings, fields.headers, what),
+      passthrough,
     },
   }
 }

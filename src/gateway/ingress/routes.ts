@@ -18,6 +18,8 @@ export interface Route {
   readonly idleTimeoutMs: number
   /** Set on every request, in place of what the client has sent. */
   readonly headers: readonly (readonly [name: string, value: string])[]
+  /** TLS connections that ask for the host go to the service as they are: it has the certificate. */
+  readonly passthrough: boolean
 }
 
 export interface HostRoute {
@@ -67,7 +69,7 @@ export class Routes {
     const named = label === undefined ? undefined : targetOfLabel(label)
     if (named === undefined) return undefined
     const access = this.#publicTarget(named.target) ? 'public' : 'token'
-    return { ...named, ...this.#defaults, access, upgrades: WEBSOCKET, headers: [] }
+    return { ...named, ...this.#defaults, access, upgrades: WEBSOCKET, headers: [], passthrough: false }
   }
 
   /** A host whose root is this target: one that the operator has written, or else the one below the domain. */

@@ -35,6 +35,7 @@ routes:
       access: 'token',
       upgrades: new Set(['websocket']),
       headers: [],
+      passthrough: false,
       ...defaults,
     },
   })
@@ -51,6 +52,7 @@ routes:
       ['X-Env', 'prod'],
       ['X-Count', '3'],
     ],
+    passthrough: false,
   })
 })
 
@@ -107,6 +109,9 @@ test('what is wrong is named, and nothing is passed over', () => {
     [route('headers: { "X-A": "b\\r\\nX-C: d" }'), /the header "X-A" cannot be set/],
     [route('headers: { "X A": b }'), /the header "X A" cannot be set/],
     [route('port: 80'), /has "port"/],
+    [route('passthrough: yes please'), /passthrough is true or false/],
+    [route('passthrough: true'), /what is passed through is public/],
+    [route('passthrough: true, access: public, path: /a'), /has no path that could be seen/],
     [
       'routes: [{ host: a.example, target: a/x:1 }, { host: A.example, target: b/x:1 }]',
       /two routes are for a.example\//,
