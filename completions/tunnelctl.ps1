@@ -73,6 +73,10 @@ Register-ArgumentCompleter -Native -CommandName tunnelctl -ScriptBlock {
             @('--detached-ttl', 'how long sessions whose client is away are kept'),
             @('--detached-memory', 'what those sessions may hold together; the oldest give way'),
             @('--health-listen', 'serve /healthz, /readyz and /metrics here'),
+            @('--discovery', 'tell of the services of the whole cluster, of some namespaces, or of none: off'),
+            @('--discovery-namespaces', 'those whose services are told of'),
+            @('--discovery-selector', 'only services with these labels, as kubectl -l has them'),
+            @('--kubernetes-api', 'where to ask; default: the pod''s own cluster, with its account'),
             @('--log-format', 'json or pretty; default: pretty on a terminal, else json'),
             @('--log-level', 'debug, info, warn, error or off'),
             @('-h', 'show this help'),
@@ -271,6 +275,7 @@ Register-ArgumentCompleter -Native -CommandName tunnelctl -ScriptBlock {
     $values = @{
         'connect -o' = @('text', 'json')
         'connect --output' = @('text', 'json')
+        'agent --discovery' = @('off', 'cluster', 'namespaces')
         'agent --log-format' = @('json', 'pretty')
         'agent --log-level' = @('debug', 'info', 'warn', 'error', 'off')
         'gateway --log-frames' = @('off', 'totals', 'each')

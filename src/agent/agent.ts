@@ -15,7 +15,7 @@ import type { PublishedService } from '../net/published.ts'
 import type { Log } from '../observe/log.ts'
 import type { Metric } from '../observe/metrics.ts'
 import type { Dialer } from './dialer.ts'
-import { catalogueMessages } from './publish.ts'
+import { type CatalogueChange, catalogueMessages, changeMessages } from './publish.ts'
 import { Rivals } from './rivals.ts'
 import { ServedStreams } from './served.ts'
 
@@ -97,6 +97,11 @@ export class Agent {
         this.#wake()
       },
     })
+  }
+
+  /** Tells the gateway what of `services` is different. Another gateway is told all of it when this agent registers there. */
+  publish(change: CatalogueChange): void {
+    for (const message of changeMessages(change)) this.#links.current?.send(message)
   }
 
   get registered(): boolean {

@@ -18,6 +18,8 @@ export interface DialerOptions {
   readonly catalogue: Catalogue
   readonly resolver: Pick<Resolver, 'resolve' | 'resolveHost'>
   readonly policy: Policy
+  /** Why nobody will answer, when that is known without asking. */
+  readonly notReady?: (target: Target) => TunnelError | undefined
   /** Called with one IP address. Must report failures as the socket's `error` event with the errno name in `code`. */
   readonly connect?: (options: net.TcpNetConnectOpts) => net.Socket
   readonly clock?: Clock
@@ -37,6 +39,7 @@ export class Dialer {
   readonly #catalogue: Catalogue
   readonly #resolver: DialerOptions['resolver']
   readonly #policy: Policy
+  readonly #notReady: (target: Target) => TunnelError | undefined
   readonly #connect: NonNullable<DialerOptions['connect']>
   readonly #clock: Clock
   readonly #timeoutMs: number
@@ -45,6 +48,7 @@ export class Dialer {
     this.#catalogue = options.catalogue
     this.#resolver = options.resolver
     this.#policy = options.policy
+    this.#notReady = options.notReady ?? (() => undefined)
     this.#connect = options.connect ?? net.connect
     this.#clock = options.clock ?? systemClock
     this.#timeoutMs = options.dialTimeoutMs ?? 10_000
@@ -80,6 +84,8 @@ export class Dialer {
   /** Within the time for a dial, and while `signal` does not abort. */
   async #within<T>(target: Target, signal: AbortSignal, dial: (stop: AbortSignal) => Promise<T>): Promise<T> {
     this.#policy.check(target)
+    const absent = this.#catalogue.find(target) === undefined ? this.#notReady(target) : undefined
+    if (absent !== undefined) throw absent
     const stop = new AbortController()
     const giveUp = () => stop.abort(gone(target))
     const cancelDeadline = this.#clock.after(this.#timeoutMs, () => stop.abort())

@@ -13,18 +13,20 @@ export interface PublishedService {
   readonly service: string
   readonly namespace: string
   readonly ports: readonly PublishedPort[]
+  /** Set when it is known that nobody answers there now. */
+  readonly ready?: false
 }
 
 const MAX_PORTS = 64
 
 /** A service out of a decoded JSON value from the wire, with those of its ports that can be read; undefined when it is none. */
 export function publishedFromJson(value: unknown): PublishedService | undefined {
-  const { service, namespace, ports } = fields(value)
+  const { service, namespace, ports, ready } = fields(value)
   if (typeof service !== 'string' || !isLabel(service)) return undefined
   if (typeof namespace !== 'string' || !isLabel(namespace)) return undefined
   if (!Array.isArray(ports)) return undefined
   const read = ports.slice(0, MAX_PORTS).flatMap(port => portFromJson(port) ?? [])
-  return { service, namespace, ports: read }
+  return { service, namespace, ports: read, ...(ready === false && { ready }) }
 }
 
 function portFromJson(value: unknown): PublishedPort | undefined {

@@ -62,7 +62,10 @@ test('a token sees what it allows, of the agents that it names', async () => {
 test('nothing to show is said, with where to look', async () => {
   const elsewhere = ask('services', both, '-n', 'empty')
   assert.equal(await answered(elsewhere), '')
-  assert.match(elsewhere.stderr, /no service is published that the token allows, but 4 in other namespaces: see -A\n/)
+  assert.match(
+    elsewhere.stderr,
+    /no service is published that the token allows in namespace "empty", but 4 in others: see -A\n/,
+  )
   const unknown = ask('services', both, '--agent', 'nobody')
   assert.equal((await unknown.finished()).code, 4)
   assert.match(unknown.stderr, /AGENT_UNAVAILABLE agent "nobody" .*\(there are: home, office\)/)

@@ -14,6 +14,7 @@ import { parsePattern } from '../../net/pattern.ts'
 import { serveAdmin } from '../../observe/admin.ts'
 import { inspectToken } from '../../token/token.ts'
 import { collectAtOnce } from '../collector.ts'
+import { type DiscoveryFlags, discoveryFrom, discoveryOptions } from '../discovery.ts'
 import type { Io } from '../io.ts'
 import { type LogFlags, loggerFrom, logOptions } from '../logging.ts'
 import {
@@ -31,7 +32,7 @@ import {
 import { shutdownOnSignals } from '../signals.ts'
 import { software } from '../version.ts'
 
-interface Flags extends GatewayFlags, LogFlags {
+interface Flags extends GatewayFlags, LogFlags, DiscoveryFlags {
   readonly service?: readonly string[]
   readonly allow?: readonly string[]
   readonly deny?: readonly string[]
@@ -77,7 +78,7 @@ export function agentCommand(io: Io): Command {
       option('--detached-memory <MiB>', 'what those sessions may hold together; the oldest give way').default('256'),
     )
     .addOption(option('--health-listen <host:port>', 'serve /healthz, /readyz and /metrics here'))
-  for (const each of logOptions()) command.addOption(each)
+  for (const each of [...discoveryOptions(), ...logOptions()]) command.addOption(each)
   return command.addHelpText('after', examples).action(async (flags: Flags) => await run(flags, io))
 }
 
@@ -102,13 +103,20 @@ async function run(flags: Flags, io: Io): Promise<void> {
   const healthListen = flags.healthListen === undefined ? undefined : parseHostPort(flags.healthListen)
   const gateway = await gatewayDialler(flags, 'agent', io)
   const log = loggerFrom(flags, io)
+  const discovery = discoveryFrom(flags, { env: io.env, log, changed: change => agent.publish(change) })
   const shutdown = shutdownOnSignals()
   const agent = new Agent({
     name: agentNameIn(gateway.token),
     software,
     dialGateway: gateway.dial,
-    dialer: new Dialer({ catalogue, resolver, policy, dialTimeoutMs }),
-    services: () => catalogue.services(),
+    dialer: new Dialer({
+      catalogue,
+      resolver,
+      policy,
+      dialTimeoutMs,
+      ...(discovery && { notReady: target => discovery.notReady(target) }),
+    }),
+    services: () => [...catalogue.services(), ...(discovery?.services() ?? [])],
     instance: randomBytes(8).toString('hex'),
     clock: systemClock,
     wallNow: Date.now,
@@ -128,6 +136,7 @@ async function run(flags: Flags, io: Io): Promise<void> {
       const admin = await serveAdmin({ listen: healthListen, notReady, metrics: agent.metrics() }, serving.signal)
       log.info('listening', { admin })
     }
+    void discovery?.run(shutdown.signal)
     await agent.run(shutdown.signal)
   } finally {
     serving.abort()

@@ -89,8 +89,14 @@ function formatted(services: readonly Listed[], output: Flags['output']): string
       return [...new Set(services.flatMap(targetsOf))].map(target => `${target}\n`).join('')
     case 'table': {
       if (services.length === 0) return ''
-      const rows = services.map(each => [each.namespace, each.service, each.ports.map(portText).join(','), each.agent])
-      return formatColumns([['NAMESPACE', 'SERVICE', 'PORTS', 'AGENT'], ...rows])
+      const rows = services.map(each => [
+        each.namespace,
+        each.service,
+        each.ports.map(portText).join(','),
+        each.agent,
+        each.ready === false ? 'no ready endpoints' : '',
+      ])
+      return formatColumns([['NAMESPACE', 'SERVICE', 'PORTS', 'AGENT', ''], ...rows])
     }
   }
 }

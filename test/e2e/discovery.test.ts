@@ -1,0 +1,71 @@
+/** Services that the cluster has come and go where developers look for them. */
+import assert from 'node:assert/strict'
+import { after, test } from 'node:test'
+import { KubeApi } from '../support/kube-api.ts'
+import { Site } from '../support/tunnel.ts'
+
+const scope = { after }
+const site = await Site.create(scope)
+const kube = await KubeApi.start(scope)
+kube.service('prod', 'db', [{ port: 5432, name: 'postgres' }])
+kube.slice('prod', 'db', [true])
+kube.service('prod', 'broken', [{ port: 80 }])
+const gateway = await site.gateway()
+const args = ['--discovery', 'cluster', '--kubernetes-api', kube.url, '--service', 'vm/legacy:22=127.0.0.1:1']
+await site.agent(gateway, args)
+const tokenFile = await site.token({ role: 'connect' })
+const access = ['--gateway', gateway.url, '--token-file', tokenFile]
+
+/** Asked until it is so: two seconds are what a change may take. */
+async function listed(lines: readonly string[]): Promise<void> {
+  let shown = ''
+  for (const since = performance.now(); performance.now() - since < 2_000; ) {
+    const running = site.run('services', ['services', ...access])
+    await running.finished()
+    shown = running.stdout
+    if (shown === `${lines.join('\n')}\n`) return
+  }
+  assert.equal(shown, `${lines.join('\n')}\n`)
+}
+
+const head = 'NAMESPACE   SERVICE   PORTS            AGENT'
+const vm = 'legacy      vm        22               home'
+const broken = 'prod        broken    80               home    no ready endpoints'
+const db = 'prod        db        5432(postgres)   home'
+
+test('what the agent lists and what the cluster has are told together, and each change is', async () => {
+  await listed([head, vm, broken, db])
+  kube.delete('services', 'prod', 'broken')
+  await listed([head, vm, db])
+  kube.slice('prod', 'db', [false])
+  await listed([head, vm, `${db}    no ready endpoints`])
+})
+
+test('a service without a ready endpoint is said to have none, and not dialled', async () => {
+  const running = site.run('connect', ['connect', ...access, '--stdio', 'db/prod:5432'])
+  assert.equal((await running.finished()).code, 4)
+  assert.match(running.stderr, /UNREACHABLE cannot reach db\/prod:5432: the service has no ready endpoints/)
+})
+
+test('an agent that comes to another gateway tells all of it there', async () => {
+  const other = await site.gateway()
+  await site.agent(other, args)
+  const running = site.run('services', ['services', '--gateway', other.url, '--token-file', tokenFile, '-o', 'name'])
+  await running.finished()
+  assert.deepEqual(new Set(running.stdout.trimEnd().split('\n')), new Set(['vm/legacy:22', 'db/prod:5432']))
+})
+
+test('outside of a cluster it says what to give, and wrong scopes are usage errors', async () => {
+  const agent = await site.token({ role: 'agent' })
+  const start = async (...more: string[]) => {
+    const running = site.run('agent', ['agent', '--gateway', gateway.url, '--token-file', agent, ...more])
+    assert.equal((await running.finished()).code, 2, running.describe())
+    return running.stderr
+  }
+  assert.match(await start('--discovery', 'cluster'), /this is no pod of one \(give --kubernetes-api/)
+  assert.match(await start('--discovery', 'namespaces'), /go together/)
+  assert.match(
+    await start('--discovery', 'namespaces', '--discovery-namespaces', 'A_B'),
+    /"A_B" is not the name of a namespace/,
+  )
+})
