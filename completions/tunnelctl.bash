@@ -41,7 +41,7 @@ _tunnelctl() {
         esac
     done
     case "$path $prev" in
-        'connect --token-file' | 'connect --ca-file' | 'connect --ready-file' | 'agent --token-file' | 'agent --ca-file' | 'gateway --verify-key' | 'gateway --oidc-rules' | 'gateway --tls-cert' | 'gateway --tls-key' | 'gateway --routes' | 'open --token-file' | 'open --ca-file' | 'services --token-file' | 'services --ca-file' | 'agents --token-file' | 'agents --ca-file' | 'up --file' | 'doctor --token-file' | 'doctor --ca-file' | 'login --token-file' | 'login --ca-file' | 'token keygen --out' | 'token create --key' | 'token inspect --token-file') _tunnelctl_files && return ;;
+        'connect --token-file' | 'connect --ca-file' | 'connect --ready-file' | 'agent --token-file' | 'agent --ca-file' | 'gateway --verify-key' | 'gateway --clusters' | 'gateway --oidc-rules' | 'gateway --tls-cert' | 'gateway --tls-key' | 'gateway --routes' | 'open --token-file' | 'open --ca-file' | 'services --token-file' | 'services --ca-file' | 'agents --token-file' | 'agents --ca-file' | 'up --file' | 'doctor --token-file' | 'doctor --ca-file' | 'login --token-file' | 'login --ca-file' | 'token keygen --out' | 'token create --key' | 'token inspect --token-file') _tunnelctl_files && return ;;
         'connect -o' | 'connect --output') words='text json' ;;
         'agent --discovery') words='off cluster namespaces' ;;
         'agent --log-format') words='json pretty' ;;
@@ -75,7 +75,7 @@ _tunnelctl() {
                 '') words='connect agent gateway open services agents up ps stop logs doctor login context config token demo completion' flags='-V --version --no-color -h --help' ;;
                 'connect') words='' flags='--gateway --token-file --ca-file --context --agent -n --namespace --address --socks5 --stdio -o --output --stats-interval --ping-interval --hold-timeout --udp-idle-timeout --redial-every --ready-file --detach --plain -q --quiet -v --verbose -h --help' live=targets ;;
                 'agent') words='' flags='--gateway --token-file --ca-file --service --allow --deny --cluster-domain --dns-server --dial-timeout --redial-every --drain-timeout --detached-ttl --detached-memory --health-listen --discovery --discovery-namespaces --discovery-selector --kubernetes-api --log-format --log-level -h --help' ;;
-                'gateway') words='' flags='--listen --admin-listen --verify-key --oidc-issuer --oidc-audience --oidc-rules --oidc-scopes --tls-cert --tls-key --http-listen --proxy-protocol --drain-timeout --dev --ingress-domain --routes --ingress-public --ingress-timeout --ingress-idle-timeout --log-frames --trusted-proxies --log-format --log-level -h --help' ;;
+                'gateway') words='' flags='--listen --admin-listen --verify-key --clusters --oidc-issuer --oidc-audience --oidc-rules --oidc-scopes --tls-cert --tls-key --http-listen --proxy-protocol --drain-timeout --dev --ingress-domain --routes --ingress-public --ingress-timeout --ingress-idle-timeout --log-frames --trusted-proxies --log-format --log-level -h --help' ;;
                 'open') words='' flags='--gateway --token-file --ca-file --context --agent -n --namespace --no-browser -h --help' live=targets ;;
                 'services') words='' flags='--gateway --token-file --ca-file --context --agent -n --namespace -A --all-namespaces -o --output -h --help' ;;
                 'agents') words='' flags='--gateway --token-file --ca-file --context -o --output -h --help' ;;

@@ -86,6 +86,7 @@ Register-ArgumentCompleter -Native -CommandName tunnelctl -ScriptBlock {
             @('--listen', 'where connect and agents dial in'),
             @('--admin-listen', 'serve /healthz, /readyz and /metrics here'),
             @('--verify-key', 'public key to check tokens with: the FILE.pub of token keygen'),
+            @('--clusters', 'YAML: clusters whose service accounts are agents, without a secret of ours'),
             @('--oidc-issuer', 'let people in who log in there: an OpenID Connect provider'),
             @('--oidc-audience', 'the client id of tunnelctl at the issuer'),
             @('--oidc-rules', 'YAML: who may do what, by the claims of their tokens'),

@@ -6,6 +6,7 @@ import type { KeyObject } from 'node:crypto'
 import type { JSONWebKeySet } from 'jose'
 import { type ErrorCode, TunnelError } from '../errors.ts'
 import { claimsFromPayload, tokenAudience, tokenIssuer, tokenLimits } from '../net/claims.ts'
+import type { Cluster } from './cluster.ts'
 import { claimedIssuer, refused, verifyToken } from './jwt.ts'
 import { keysById } from './keys.ts'
 import type { OidcIssuer } from './oidc.ts'
@@ -23,6 +24,8 @@ export interface AuthenticatorOptions {
   readonly keys: readonly JSONWebKeySet[]
   /** Another issuer of tokens, for people. */
   readonly oidc?: OidcIssuer | undefined
+  /** Those that vouch for agents. */
+  readonly clusters?: readonly Cluster[] | undefined
   /** Milliseconds since 1970. */
   readonly now: () => number
   /** Refuses tokens made for longer than this. Absent: any lifetime. */
@@ -37,11 +40,16 @@ export class Authenticator {
   readonly #keys: ReadonlyMap<string, KeyObject>
   readonly #now: () => number
   readonly #maxTtlMs: number
+  /** Whose tokens are not the operator's, by the name in `iss`. */
+  readonly #issuers: ReadonlyMap<string, OidcIssuer | Cluster>
 
-  /** @throws TunnelError KEY_FILE when the sets hold no usable key: there is no way to run without checking */
-  constructor({ keys, oidc, now, maxTtlMs = Number.POSITIVE_INFINITY }: AuthenticatorOptions) {
+  /** @throws TunnelError KEY_FILE when the sets hold no usable key, and nobody else vouches: there is no way to run without checking */
+  constructor({ keys, oidc, clusters = [], now, maxTtlMs = Number.POSITIVE_INFINITY }: AuthenticatorOptions) {
     this.oidc = oidc
-    this.#keys = keysById(keys)
+    const others = [...(oidc === undefined ? [] : [oidc]), ...clusters]
+    this.#issuers = new Map(others.map(each => [each.issuer, each]))
+    const isAlone = others.length === 0
+    this.#keys = isAlone || keys.length > 0 ? keysById(keys) : new Map()
     this.#now = now
     this.#maxTtlMs = maxTtlMs
   }
@@ -59,9 +67,8 @@ export class Authenticator {
   async verify(token: string): Promise<Principal> {
     const checks = { now: this.#now(), maxTtlMs: this.#maxTtlMs }
     // Only says whose keys to take; with these, the claim is verified like any other.
-    if (this.oidc !== undefined && claimedIssuer(token) === this.oidc.issuer) {
-      return await this.oidc.principal(token, checks)
-    }
+    const other = this.#issuers.size === 0 ? undefined : this.#issuers.get(claimedIssuer(token) ?? '')
+    if (other !== undefined) return await other.principal(token, checks)
     const key = ({ kid }: { kid?: unknown }) => this.#key(kid)
     const payload = await verifyToken(token, {
       ...checks,

@@ -1,17 +1,23 @@
 /**
- * The public keys of an OIDC issuer, fetched when they are needed and kept. Keys that the issuer has changed are found by
+ * The public keys of an issuer that is not the operator, fetched when they are needed and kept. Keys that the issuer has changed are found by
  * the first token that is signed with one; while it cannot be reached, those that are known go on.
  */
-import { type CryptoKey, createLocalJWKSet, errors, type JWTHeaderParameters } from 'jose'
+import { type CryptoKey, createLocalJWKSet, errors, type JWK, type JWTHeaderParameters } from 'jose'
 import { TunnelError } from '../errors.ts'
-import { readSmallStream } from '../net/smallfile.ts'
+import { readSmallFile, readSmallStream } from '../net/smallfile.ts'
+
+/** Where the keys come from. */
+export interface KeySource {
+  /** For errors: whose keys they are. */
+  readonly issuer: string
+  /** @throws TunnelError OVERLOAD when they cannot be had now */
+  load(): Promise<readonly unknown[]>
+}
 
 export interface IssuerKeysOptions {
-  /** As it stands in the claim `iss` (OpenID Connect Discovery 1.0, section 4). */
-  readonly issuer: string
+  readonly source: KeySource
   /** Milliseconds, of a clock that never goes back. */
   readonly monotonicNow: () => number
-  readonly fetch?: typeof globalThis.fetch
 }
 
 type KeyOf = ReturnType<typeof createLocalJWKSet>
@@ -69,7 +75,7 @@ export class IssuerKeys {
   /** Does nothing when it was tried a moment ago: the answer would be the same. */
   async #fetch(): Promise<void> {
     if (this.#fetching === undefined && this.#now() - this.#triedAt < LEAST_GAP_MS) {
-      if (this.#keyOf === undefined) throw this.#unreachable('it could not a moment ago')
+      if (this.#keyOf === undefined) throw keysUnavailable(this.#options.source.issuer, 'it could not a moment ago')
       return
     }
     this.#triedAt = this.#fetching === undefined ? this.#now() : this.#triedAt
@@ -80,48 +86,80 @@ export class IssuerKeys {
   }
 
   async #replace(): Promise<void> {
-    const { issuer } = this.#options
-    const about = await this.#document(`${issuer.replace(/\/$/, '')}/.well-known/openid-configuration`)
-    if (about.issuer !== issuer) throw this.#unreachable('it calls itself something else')
-    if (typeof about.jwks_uri !== 'string' || !isFetchable(about.jwks_uri, issuer)) {
-      throw this.#unreachable('it names no https address of its keys')
-    }
-    const { keys } = await this.#document(about.jwks_uri)
-    if (!Array.isArray(keys) || keys.length > MAX_KEYS) throw this.#unreachable('its keys are no JWKS')
-    this.#keyOf = createLocalJWKSet({ keys })
+    const keys = await this.#options.source.load()
+    if (keys.length > MAX_KEYS) throw keysUnavailable(this.#options.source.issuer, 'they are too many')
+    this.#keyOf = createLocalJWKSet({ keys: keys as JWK[] })
     this.#fetchedAt = this.#now()
   }
+}
 
-  async #document(url: string): Promise<Record<string, unknown>> {
-    const { fetch = globalThis.fetch } = this.#options
-    let text: string | undefined
-    try {
-      const response = await fetch(url, {
-        headers: { accept: 'application/json' },
-        redirect: 'error',
-        signal: AbortSignal.timeout(TIMEOUT_MS),
-      })
-      if (response.status !== 200) throw this.#unreachable(`it answered with status ${response.status}`)
-      if (response.body !== null) text = await readSmallStream(response.body, MAX_DOCUMENT_BYTES)
-    } catch (thrown) {
-      if (thrown instanceof TunnelError) throw thrown
-      const { cause } = thrown as { cause?: { code?: unknown } }
-      throw this.#unreachable(String(cause?.code ?? (thrown as Error).name))
-    }
-    try {
-      const value: unknown = JSON.parse(text ?? '')
-      if (typeof value === 'object' && value !== null) return value as Record<string, unknown>
-    } catch {
-      // Said below.
-    }
-    throw this.#unreachable('its answer is not JSON')
+/** Those that the issuer publishes (OpenID Connect Discovery 1.0, section 4). */
+export function publishedKeys(issuer: string, fetch: typeof globalThis.fetch = globalThis.fetch): KeySource {
+  return {
+    issuer,
+    async load() {
+      const about = await documentAt(`${issuer.replace(/\/$/, '')}/.well-known/openid-configuration`, issuer, fetch)
+      if (about.issuer !== issuer) throw keysUnavailable(issuer, 'it calls itself something else')
+      if (typeof about.jwks_uri !== 'string' || !isFetchable(about.jwks_uri, issuer)) {
+        throw keysUnavailable(issuer, 'it names no https address of its keys')
+      }
+      return keysIn(await documentAt(about.jwks_uri, issuer, fetch), issuer)
+    },
   }
+}
 
-  #unreachable(why: string): TunnelError {
-    return new TunnelError('OVERLOAD', `the gateway has no keys of ${this.#options.issuer}: ${why}`, {
-      hint: 'try again in a moment; the gateway needs a way to its issuer',
+/** Those of a file, which is read again when a key is not in it. */
+export function filedKeys(issuer: string, file: string): KeySource {
+  return {
+    issuer,
+    async load() {
+      const { text } = await readSmallFile(file, MAX_DOCUMENT_BYTES, 'OVERLOAD')
+      return keysIn(objectFrom(text, issuer), issuer)
+    },
+  }
+}
+
+export function keysUnavailable(issuer: string, why: string): TunnelError {
+  return new TunnelError('OVERLOAD', `the gateway has no keys of ${issuer}: ${why}`, {
+    hint: 'try again in a moment; the gateway needs a way to its issuer',
+  })
+}
+
+function keysIn({ keys }: Record<string, unknown>, issuer: string): readonly unknown[] {
+  if (Array.isArray(keys)) return keys
+  throw keysUnavailable(issuer, 'its keys are no JWKS')
+}
+
+async function documentAt(
+  url: string,
+  issuer: string,
+  fetch: typeof globalThis.fetch,
+): Promise<Record<string, unknown>> {
+  let text: string | undefined
+  try {
+    const response = await fetch(url, {
+      headers: { accept: 'application/json' },
+      redirect: 'error',
+      signal: AbortSignal.timeout(TIMEOUT_MS),
     })
+    if (response.status !== 200) throw keysUnavailable(issuer, `it answered with status ${response.status}`)
+    if (response.body !== null) text = await readSmallStream(response.body, MAX_DOCUMENT_BYTES)
+  } catch (thrown) {
+    if (thrown instanceof TunnelError) throw thrown
+    const { cause } = thrown as { cause?: { code?: unknown } }
+    throw keysUnavailable(issuer, String(cause?.code ?? (thrown as Error).name))
   }
+  return objectFrom(text ?? '', issuer)
+}
+
+function objectFrom(text: string, issuer: string): Record<string, unknown> {
+  try {
+    const value: unknown = JSON.parse(text)
+    if (typeof value === 'object' && value !== null) return value as Record<string, unknown>
+  } catch {
+    // Said below.
+  }
+  throw keysUnavailable(issuer, 'its answer is not JSON')
 }
 
 /** An issuer that is spoken to in the clear, which only loopback may be, may say so of its keys too. */

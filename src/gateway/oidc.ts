@@ -2,12 +2,14 @@
 import { TunnelError } from '../errors.ts'
 import { isSubject } from '../net/claims.ts'
 import { parsePattern } from '../net/pattern.ts'
-import { IssuerKeys, type IssuerKeysOptions } from './jwks.ts'
+import { IssuerKeys, type IssuerKeysOptions, publishedKeys } from './jwks.ts'
 import { refused, type TokenChecks, verifyToken } from './jwt.ts'
 import { freezePrincipal, type Principal } from './principal.ts'
 import { type ClaimRules, granted, textClaim } from './rules.ts'
 
-export interface OidcIssuerOptions extends IssuerKeysOptions {
+export interface OidcIssuerOptions extends Pick<IssuerKeysOptions, 'monotonicNow'> {
+  /** As it stands in the claim `iss`. */
+  readonly issuer: string
   /** The client id of tunnelctl at the issuer: what `aud` of an ID token is (OpenID Connect Core 1.0, section 2). */
   readonly audience: string
   /** What `tunnelctl login` asks for. */
@@ -26,7 +28,7 @@ export class OidcIssuer {
   constructor(options: OidcIssuerOptions) {
     this.issuer = options.issuer
     this.#options = options
-    this.#keys = new IssuerKeys(options)
+    this.#keys = new IssuerKeys({ ...options, source: publishedKeys(options.issuer) })
   }
 
   /** What `tunnelctl login` needs to know; public (docs/protocol.md, "Login"). */

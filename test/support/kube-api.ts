@@ -23,6 +23,8 @@ export class KubeApi {
   readonly refusals = new Map<string, { status: number; message: string }>()
   /** Each request: its resource, and `list` or `watch`. */
   readonly asked: string[] = []
+  /** By token: what TokenReview says of it. */
+  readonly reviews = new Map<string, object>()
   readonly #objects: Readonly<Record<string, Map<string, Stored>>> = { services: new Map(), endpointslices: new Map() }
   readonly #watchers: Readonly<Record<string, Set<Watcher>>> = { services: new Set(), endpointslices: new Set() }
   #version = 1
@@ -112,6 +114,7 @@ export class KubeApi {
 
   #serve(request: IncomingMessage, response: ServerResponse): void {
     const { pathname, searchParams } = new URL(request.url ?? '', this.url)
+    if (request.method === 'POST') return void this.#review(request, response)
     const [, namespace, resource = ''] = PATH.exec(pathname) ?? []
     const watching = searchParams.get('watch') === 'true'
     this.asked.push(`${watching ? 'watch' : 'list'} ${resource}${namespace === undefined ? '' : ` in ${namespace}`}`)
@@ -145,6 +148,19 @@ export class KubeApi {
       if (Number(metadata.resourceVersion) > from && (namespace === undefined || metadata.namespace === namespace))
         response.write(`${JSON.stringify({ type: 'ADDED', object })}\n`)
     }
+  }
+
+  async #review(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    let text = ''
+    for await (const chunk of request) text += String(chunk)
+    const { kind, spec } = JSON.parse(text) as { kind: string; spec: { token: string; audiences: string[] } }
+    this.asked.push(`review for ${spec.audiences.join()}`)
+    const refusal = this.refusals.get('tokenreviews')
+    if (refusal !== undefined) return this.#status(response, refusal.status, refusal.message)
+    response.writeHead(201, { 'content-type': 'application/json' })
+    response.end(
+      JSON.stringify({ kind, spec, status: this.reviews.get(spec.token) ?? { authenticated: false, error: 'no' } }),
+    )
   }
 
   #status(response: ServerResponse, code: number, message: string): void {

@@ -144,11 +144,13 @@ async function run(flags: Flags, io: Io): Promise<void> {
   }
 }
 
-/** The agent's name is its token's; the gateway checks the signature. */
+/** Who it is, in its own log: the gateway says it by the token, or by the account that the token is of. */
 function agentNameIn(token: string): string {
-  const { role, agents } = inspectToken(token, Date.now()).claims
+  const { role, agents, sub } = inspectToken(token, Date.now()).claims
   const name: unknown = Array.isArray(agents) ? agents[0] : undefined
   if (role === 'agent' && typeof name === 'string') return name
+  const [, account] = /^system:serviceaccount:(.+)$/.exec(String(sub)) ?? []
+  if (account !== undefined) return account.replace(':', '/')
   throw new TunnelError('TOKEN_FILE', 'this is no token for an agent', {
     hint: 'make one with: tunnelctl token create --role agent --agent NAME …',
   })

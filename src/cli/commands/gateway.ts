@@ -4,6 +4,7 @@ import { systemClock } from '../../clock.ts'
 import { TunnelError } from '../../errors.ts'
 import { Authenticator } from '../../gateway/auth.ts'
 import { Certificates } from '../../gateway/certificates.ts'
+import type { Cluster } from '../../gateway/cluster.ts'
 import { Gateway, type GatewayOptions } from '../../gateway/gateway.ts'
 import { loadVerifyKeys } from '../../gateway/keys.ts'
 import type { OidcIssuer } from '../../gateway/oidc.ts'
@@ -25,6 +26,7 @@ interface Flags extends LogFlags, IngressFlags {
   readonly listen: string
   readonly adminListen?: string
   readonly verifyKey?: readonly string[]
+  readonly clusters?: string
   readonly oidcIssuer?: string
   readonly oidcAudience?: string
   readonly oidcScopes: string
@@ -51,6 +53,9 @@ export function gatewayCommand(io: Io): Command {
     .addOption(option('--listen <host:port>', 'where connect and agents dial in').default('127.0.0.1:8080'))
     .addOption(option('--admin-listen <host:port>', 'serve /healthz, /readyz and /metrics here'))
     .addOption(repeated('--verify-key <file...>', 'public key to check tokens with: the FILE.pub of token keygen'))
+    .addOption(
+      option('--clusters <file>', 'YAML: clusters whose service accounts are agents, without a secret of ours'),
+    )
     .addOption(option('--oidc-issuer <url>', 'let people in who log in there: an OpenID Connect provider'))
     .addOption(option('--oidc-audience <client-id>', 'the client id of tunnelctl at the issuer'))
     .addOption(option('--oidc-rules <file>', 'YAML: who may do what, by the claims of their tokens'))
@@ -80,7 +85,8 @@ async function run(flags: Flags, io: Io): Promise<void> {
   if (flags.dev) requireLoopback(listen)
   const dev = flags.dev ? await createDevIdentity(io.env) : undefined
   const files = [...(flags.verifyKey ?? []), ...(dev ? [dev.publicKeyFile] : [])]
-  if (files.length === 0) {
+  const clusters = await clustersFrom(flags, io)
+  if (files.length === 0 && clusters.length === 0) {
     throw new TunnelError('USAGE', 'no key to check tokens with was given', {
       hint: 'give --verify-key FILE.pub (tunnelctl token keygen makes one), or try --dev',
     })
@@ -102,7 +108,12 @@ async function run(flags: Flags, io: Io): Promise<void> {
   const options: GatewayOptions = {
     listen,
     ...(flags.adminListen !== undefined && { adminListen: parseHostPort(flags.adminListen) }),
-    authenticator: new Authenticator({ keys: await loadVerifyKeys(files), oidc, now: Date.now }),
+    authenticator: new Authenticator({
+      keys: files.length === 0 ? [] : await loadVerifyKeys(files),
+      oidc,
+      clusters,
+      now: Date.now,
+    }),
     ...(certificates && { certificates }),
     ...(proxyProtocol && { proxyProtocol }),
     ...(flags.httpListen !== undefined && { plainListen: parseHostPort(flags.httpListen) }),
@@ -136,6 +147,13 @@ function proxyProtocolFrom({ proxyProtocol, trustedProxies = [] }: Flags): Gatew
   if (!proxyProtocol) return undefined
   if (trustedProxies.length > 0) return addressRanges(trustedProxies)
   throw new TunnelError('USAGE', '--proxy-protocol needs --trusted-proxies: anybody could send that header')
+}
+
+async function clustersFrom({ clusters: file }: Flags, { env }: Io): Promise<readonly Cluster[]> {
+  if (file === undefined) return []
+  const { Cluster, loadClusters } = await import('../../gateway/cluster.ts')
+  const all = await loadClusters(file, env)
+  return all.map(settings => new Cluster(settings, () => systemClock.now()))
 }
 
 async function oidcFrom(flags: Flags): Promise<OidcIssuer | undefined> {
