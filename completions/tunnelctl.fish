@@ -124,6 +124,7 @@ complete -c tunnelctl -n '__tunnelctl_at agent' -l redial-every -x -d 'replace t
 complete -c tunnelctl -n '__tunnelctl_at agent' -l drain-timeout -x -d 'how long, after SIGTERM, open connections may take to end'
 complete -c tunnelctl -n '__tunnelctl_at agent' -l detached-ttl -x -d 'how long sessions whose client is away are kept'
 complete -c tunnelctl -n '__tunnelctl_at agent' -l detached-memory -x -d 'what those sessions may hold together; the oldest give way'
+complete -c tunnelctl -n '__tunnelctl_at agent' -l group -x -d 'processes of one name with the same group share its sessions: replicas'
 complete -c tunnelctl -n '__tunnelctl_at agent' -l health-listen -x -d 'serve /healthz, /readyz and /metrics here'
 complete -c tunnelctl -n '__tunnelctl_at agent' -l discovery -x -a 'off cluster namespaces' -d 'tell of the services of the whole cluster, of some namespaces, or of none: off'
 complete -c tunnelctl -n '__tunnelctl_at agent' -l discovery-namespaces -x -d 'those whose services are told of'

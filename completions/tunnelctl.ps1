@@ -72,6 +72,7 @@ Register-ArgumentCompleter -Native -CommandName tunnelctl -ScriptBlock {
             @('--drain-timeout', 'how long, after SIGTERM, open connections may take to end'),
             @('--detached-ttl', 'how long sessions whose client is away are kept'),
             @('--detached-memory', 'what those sessions may hold together; the oldest give way'),
+            @('--group', 'processes of one name with the same group share its sessions: replicas'),
             @('--health-listen', 'serve /healthz, /readyz and /metrics here'),
             @('--discovery', 'tell of the services of the whole cluster, of some namespaces, or of none: off'),
             @('--discovery-namespaces', 'those whose services are told of'),

@@ -25,6 +25,8 @@ export interface AgentOptions
   readonly name: string
   /** Tells this process from others of the same name: random. */
   readonly instance: string
+  /** Of processes that share the sessions of one name. Absent: this one shares with nobody. */
+  readonly group?: string
   readonly software: string
   readonly dialer: Pick<Dialer, 'dial' | 'dialUdp'>
   /** What is published to those who may see it. Absent: nothing. */
@@ -64,7 +66,7 @@ export class Agent {
   #wake: () => void = () => {}
 
   constructor(options: AgentOptions) {
-    const { clock, log, name, instance, software, limits, detached } = options
+    const { clock, log, name, instance, group, software, limits, detached } = options
     this.#options = options
     this.#log = log
     this.#rivals = new Rivals(clock)
@@ -88,7 +90,13 @@ export class Agent {
     })
     this.#links = new Links({
       ...options,
-      hello: () => ({ role: 'agent', software, instance, ...(this.#draining && { draining: true }) }),
+      hello: () => ({
+        role: 'agent',
+        software,
+        instance,
+        ...(group !== undefined && { group }),
+        ...(this.#draining && { draining: true }),
+      }),
       onAttach: (link, route, message) => this.#acceptor.attach(link, route, message),
       onNews: news => this.#news(news),
       move: reason => this.#move(reason),

@@ -86,6 +86,8 @@ export class Hop {
   readonly local: boolean
   /** Agent: tells the process from others of the same name. */
   instance = ''
+  /** Agent: of processes that share new sessions; empty for one that shares with nobody. */
+  group = ''
   /** Agent: takes no new sessions. */
   draining = false
   /** Agent: the services that it has told of. */

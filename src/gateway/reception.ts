@@ -30,6 +30,7 @@ const EXPIRY_GRACE_MS = 60_000
 const EXPIRY_NOTICE_MS = 45_000
 /** An agent's own name for its process. */
 const INSTANCE = /^[\w-]{1,64}$/
+const GROUP = /^[\w./-]{1,128}$/
 /** Ends are asked to leave one after another, at this distance, within these shares of the time there is; agents first. */
 const LEAVE_GAP_MS = 20
 const AGENTS_SHARE = 0.2
@@ -170,8 +171,9 @@ export class Reception {
       checkHeader(message)
       if (routeOf(message) !== HOP_ROUTE || kindOf(message) !== Kind.HELLO)
         throw violation('the first message is not HELLO')
-      const { software, instance, draining } = decodeJson(message)
+      const { software, instance, group, draining } = decodeJson(message)
       hop.instance = typeof instance === 'string' && INSTANCE.test(instance) ? instance : ''
+      hop.group = typeof group === 'string' && GROUP.test(group) ? group : ''
       hop.draining = draining === true
       hop.toldOfExpiry = this.#leftMs(hop) < EXPIRY_NOTICE_MS
       this.relay.add(hop, this.#welcome(principal))

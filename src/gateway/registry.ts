@@ -1,6 +1,6 @@
 /**
  * The agents that are here, by name. Several processes may have one name, if they have one subject: the newest gets the new
- * sessions, and each keeps those that it holds.
+ * sessions, or the less loaded one of those that say to be of one group with it, and each keeps those that it holds.
  */
 import { TunnelError } from '../errors.ts'
 import { globMatches } from '../net/pattern.ts'
@@ -28,9 +28,10 @@ export class Registry {
   /** The carrier for a new session at `name`; with `instance`, the one to the process that holds a session. */
   find(name: string, instance?: string): Hop | undefined {
     const hops = this.#agents.get(name) ?? []
-    return instance === undefined
-      ? hops.findLast(hop => !hop.draining)
-      : hops.findLast(hop => hop.instance === instance)
+    if (instance !== undefined) return hops.findLast(hop => hop.instance === instance)
+    const newest = hops.findLast(hop => !hop.draining)
+    if (newest === undefined || newest.group === '') return newest
+    return hops.filter(hop => !hop.draining && hop.group === newest.group).reduce(lessLoaded)
   }
 
   /**
@@ -54,7 +55,8 @@ export class Registry {
       )
       return { replaced, superseded: undefined }
     }
-    const superseded = hop.draining ? undefined : this.find(name)
+    const before = hop.draining ? undefined : this.find(name)
+    const superseded = before !== undefined && before.group !== '' && before.group === hop.group ? undefined : before
     this.#agents.set(name, [...others, hop])
     return { replaced, superseded }
   }
@@ -73,3 +75,6 @@ export class Registry {
       .sort()
   }
 }
+
+/** The newer one of two that have as many. */
+const lessLoaded = (a: Hop, b: Hop): Hop => (a.legs.size < b.legs.size ? a : b)

@@ -13,6 +13,8 @@ export interface Hello {
   readonly software: string
   /** Agent: tells this process from others with the same name. */
   readonly instance?: string
+  /** Agent: processes of one name that have the same group share the new sessions. */
+  readonly group?: string
   /** Agent: takes no new sessions; it comes for those that it holds. */
   readonly draining?: boolean
 }

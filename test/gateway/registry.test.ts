@@ -55,6 +55,34 @@ test('a process that drains is found for its own sessions only, and supersedes n
   assert.deepEqual([registry.find('home'), registry.visibleTo(principal('connect'))], [undefined, []])
 })
 
+test('processes of one group share the new sessions: the less loaded one gets the next', () => {
+  const registry = new Registry()
+  const replica = (name: string, group: string): Hop => Object.assign(instance(name), { group })
+  const [first, second] = [replica('a', 'prod/agent'), replica('b', 'prod/agent')]
+  registry.register('home', first)
+  assert.equal(registry.register('home', second).superseded, undefined)
+  second.openLeg()
+  assert.equal(registry.find('home'), first)
+  first.openLeg()
+  first.openLeg()
+  assert.equal(registry.find('home'), second)
+  second.draining = true
+  assert.equal(registry.find('home'), first, 'one that drains gets none')
+  assert.equal(registry.find('home', 'b'), second)
+})
+
+test('a process of another group, or of none, takes the place of all of them', () => {
+  const registry = new Registry()
+  const replica = (name: string, group: string): Hop => Object.assign(instance(name), { group })
+  const [first, second, other, alone] = [replica('a', 'g'), replica('b', 'g'), replica('c', 'h'), instance('d')]
+  for (const each of [first, second]) registry.register('home', each)
+  second.openLeg()
+  assert.equal(registry.register('home', other).superseded, first)
+  assert.equal(registry.find('home'), other)
+  assert.equal(registry.register('home', alone).superseded, other)
+  assert.equal(registry.register('home', instance('e')).superseded, alone, 'no group is not one group')
+})
+
 test('there are not more than sixteen processes of one name', () => {
   const registry = new Registry()
   for (let index = 0; index < 16; index++) registry.register('home', instance(`${index}`))

@@ -11,6 +11,7 @@ import { systemClock } from '../../clock.ts'
 import { TunnelError } from '../../errors.ts'
 import { parseHostPort } from '../../net/listen.ts'
 import { parsePattern } from '../../net/pattern.ts'
+import { quote } from '../../net/quote.ts'
 import { serveAdmin } from '../../observe/admin.ts'
 import { inspectToken } from '../../token/token.ts'
 import { collectAtOnce } from '../collector.ts'
@@ -43,6 +44,7 @@ interface Flags extends GatewayFlags, LogFlags, DiscoveryFlags {
   readonly drainTimeout: string
   readonly detachedTtl: string
   readonly detachedMemory: string
+  readonly group?: string
   readonly healthListen?: string
 }
 
@@ -77,6 +79,7 @@ export function agentCommand(io: Io): Command {
     .addOption(
       option('--detached-memory <MiB>', 'what those sessions may hold together; the oldest give way').default('256'),
     )
+    .addOption(option('--group <name>', 'processes of one name with the same group share its sessions: replicas'))
     .addOption(option('--health-listen <host:port>', 'serve /healthz, /readyz and /metrics here'))
   for (const each of [...discoveryOptions(), ...logOptions()]) command.addOption(each)
   return command.addHelpText('after', examples).action(async (flags: Flags) => await run(flags, io))
@@ -118,6 +121,7 @@ async function run(flags: Flags, io: Io): Promise<void> {
     }),
     services: () => [...catalogue.services(), ...(discovery?.services() ?? [])],
     instance: randomBytes(8).toString('hex'),
+    ...(flags.group !== undefined && { group: groupFrom(flags.group) }),
     clock: systemClock,
     wallNow: Date.now,
     random: Math.random,
@@ -142,6 +146,11 @@ async function run(flags: Flags, io: Io): Promise<void> {
     serving.abort()
     shutdown.release()
   }
+}
+
+function groupFrom(text: string): string {
+  if (/^[\w./-]{1,128}$/.test(text)) return text
+  throw new TunnelError('USAGE', `--group ${quote(text)} is not 1 to 128 letters, digits and . _ / -`)
 }
 
 /** Who it is, in its own log: the gateway says it by the token, or by the account that the token is of. */
