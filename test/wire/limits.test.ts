@@ -50,7 +50,7 @@ const limits: Readonly<Record<string, number>> = {
   'a jump of the time of day': constant('carrier/wake.ts', 'JUMP_MS'),
   'queue of a route at the gateway, bytes': MAX_QUEUE_BYTES,
   'queue of a route at the gateway, messages': constant('gateway/hop.ts', 'MAX_QUEUE_MESSAGES'),
-  'HTTP headers': constant('gateway/gateway.ts', 'HEADERS_TIMEOUT_MS'),
+  'HTTP headers': constant('gateway/server.ts', 'HEADERS_TIMEOUT_MS'),
   'answer to the upgrade': constant('carrier/dial.ts', 'TIMEOUT_MS'),
   HELLO: constant('gateway/reception.ts', 'HELLO_TIMEOUT_MS'),
   WELCOME: constant('mux/link.ts', 'GREETING_TIMEOUT_MS'),
