@@ -40,13 +40,19 @@ const reasons = new Map<ErrorCode, readonly [status: number, text: string]>([
   ['ROUTE_LOST', [503, 'The cluster is not connected now.']],
 ])
 
+export const NO_HTTP = 'The service does not speak HTTP.'
+
 /** Of whatever was thrown. What is nobody's business is 502 and no more. */
 export function failureOf(thrown: unknown): Failure {
   if (thrown instanceof Failure) return thrown
+  if (isParserError(thrown)) return new Failure(502, 'BAD_ANSWER', NO_HTTP)
   const code = thrown instanceof TunnelError ? thrown.code : 'PEER_RESET'
   const [status, text] = reasons.get(code) ?? [502, 'The connection to the service has ended.']
   return new Failure(status, code, text, status === 503 ? RETRY_AFTER : {})
 }
+
+const isParserError = (thrown: unknown): boolean =>
+  thrown instanceof Error && (thrown as NodeJS.ErrnoException).code?.startsWith('HPE_') === true
 
 export interface FailureContext {
   readonly requestId: string
@@ -57,7 +63,7 @@ export interface FailureContext {
 /** Answers, and closes the connection: what is behind a request that has failed is not to be trusted. */
 export function answerFailure(response: ServerResponse, failure: Failure, context: FailureContext): void {
   const { headers, body } = rendered(failure, context)
-  response.writeHead(failure.status, { ...headers, Connection: 'close' })
+  response.writeHead(failure.status, phrase(failure), { ...headers, Connection: 'close' })
   response.end(body)
 }
 
