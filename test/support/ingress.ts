@@ -123,23 +123,30 @@ export async function heard(socket: Socket): Promise<string> {
   socket.on('data', chunk => {
     text += chunk.toString('latin1')
   })
+  socket.on('end', () => socket.end())
   if (!socket.closed) await within(once(socket, 'close'), 'end of the connection')
   return text
 }
 
 export const statusOf = (answer: string): number => Number(/^HTTP\/1\.1 (\d{3}) /.exec(answer)?.[1] ?? 0)
 
-/** Resolves with everything up to and with `end`; the socket goes on to be read by this alone. */
+/** Resolves with all that came, as soon as `end` is part of it. */
 export async function heardUntil(socket: Socket, end: string): Promise<string> {
   let text = ''
+  let hear = (_: Buffer) => {}
   const found = new Promise<string>((resolve, reject) => {
-    socket.on('data', chunk => {
+    hear = chunk => {
       text += chunk.toString('latin1')
       if (text.includes(end)) resolve(text)
-    })
+    }
+    socket.on('data', hear)
     socket.once('close', () => reject(new Error(`closed after ${JSON.stringify(text)}`)))
   })
-  return await within(found, JSON.stringify(end))
+  try {
+    return await within(found, JSON.stringify(end))
+  } finally {
+    socket.off('data', hear)
+  }
 }
 
 export interface RawService {
