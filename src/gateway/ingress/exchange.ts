@@ -44,6 +44,8 @@ export interface Exchanger {
 /** Of an answer; Node refuses one with more. */
 export const MAX_HEADER_BYTES = 16 * 1024
 const MAX_EARLY_HINTS = 10
+/** How long a service may take to close a connection that is not needed any more. */
+const LINGER_MS = 3_000
 /** Asked twice, they have done no more than asked once (RFC 9110, 9.2.2), and none of these has a body here. */
 const REPEATABLE: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS'])
 
@@ -125,7 +127,7 @@ class Exchange {
         if (!response.writableFinished) {
           record.code ??= 'CLIENT_LEFT'
           upstream.destroy()
-        } else if (!this.#request.complete) this.#dropRest(upstream)
+        } else this.#leave(upstream)
         resolve()
       }
       response.once('close', left)
@@ -212,11 +214,22 @@ class Exchange {
     request.on('error', () => upstream.destroy())
   }
 
-  /** The service has had enough, and its answer is whole; the client may not be done, and what it asks next comes behind the rest. */
-  #dropRest(upstream: ClientRequest): void {
-    const request = this.#request
-    request.removeAllListeners('data').resume()
-    upstream.destroy()
+  /**
+   * The answer is whole, but perhaps not the request: its rest is dropped, and what is asked next comes behind it. A stream that is
+   * not used again was ended, and a service that does not follow is left behind.
+   */
+  #leave(upstream: ClientRequest): void {
+    const { clock } = this.#exchanger
+    if (!this.#request.complete) {
+      this.#request.removeAllListeners('data').resume()
+      upstream.destroy()
+    }
+    const { socket } = upstream
+    if (upstream.shouldKeepAlive || socket === null || socket.destroyed) return
+    socket.once(
+      'close',
+      clock.after(LINGER_MS, () => void socket.destroy()),
+    )
   }
 
   #goOn(): void {

@@ -1,6 +1,7 @@
 /** What a client is told when its request has no answer of the service's: a status, and a fixed sentence for each reason. */
 import { type ServerResponse, STATUS_CODES } from 'node:http'
 import type { Duplex } from 'node:stream'
+import type { Clock } from '../../clock.ts'
 import { type ErrorCode, TunnelError } from '../../errors.ts'
 
 /** An answer of the ingress's own. */
@@ -60,11 +61,26 @@ export interface FailureContext {
   readonly accept: string | undefined
 }
 
-/** Answers, and closes the connection: what is behind a request that has failed is not to be trusted. */
-export function answerFailure(response: ServerResponse, failure: Failure, context: FailureContext): void {
+/** For how long the rest of a request that was refused is read, and dropped. */
+const LINGER_MS = 5_000
+
+/**
+ * Answers, and closes the connection: what is behind a request that has failed is not to be trusted. But a client that still
+ * sends would be reset by the close, and perhaps never see the answer: it has a moment to see it.
+ */
+export function answerFailure(response: ServerResponse, failure: Failure, context: FailureContext, clock: Clock): void {
   const { headers, body } = rendered(failure, context)
+  const { req: request } = response
   response.writeHead(failure.status, phrase(failure), { ...headers, Connection: 'close' })
-  response.end(body)
+  if (request.complete) return void response.end(body)
+  if (request.method !== 'HEAD') response.write(body)
+  const end = () => {
+    cancel()
+    response.end()
+  }
+  const cancel = clock.after(LINGER_MS, end)
+  response.once('close', end)
+  request.once('end', end).removeAllListeners('data').resume()
 }
 
 /** The same, on a socket that has no ServerResponse, and then its end. */
