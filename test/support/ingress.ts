@@ -86,14 +86,15 @@ export function asking(port: number, { target, headers = {}, body: _, ...options
   const all = { host: hostFor(target), ...(headers as Record<string, string>) }
   const request = httpRequest({ port, host: '127.0.0.1', agent: false, ...options, headers: all })
   request.on('error', () => {})
-  const answered = new Promise<IncomingMessage>((resolve, reject) => {
+  const response = new Promise<IncomingMessage>((resolve, reject) => {
     request.once('response', resolve)
     request.once('error', reject)
     request.once('close', () => reject(new Error('closed without an answer')))
   })
+  const answered = within(response, `answer of ${target}`)
   // Some callers never look.
   answered.catch(() => {})
-  return { request, answered: within(answered, `answer of ${target}`) }
+  return { request, answered }
 }
 
 /** Rejects when the answer does not come, or not whole. */
