@@ -19,11 +19,15 @@ export class Failure extends Error {
   }
 }
 
-/** Seconds, for clients that come back by themselves. */
-const RETRY_AFTER = { 'Retry-After': '2' }
+const headersFor = new Map<number, Readonly<Record<string, string>>>([
+  [407, { 'Proxy-Authenticate': 'Bearer' }],
+  // Seconds, for clients that come back by themselves.
+  [503, { 'Retry-After': '2' }],
+])
 
 const reasons = new Map<ErrorCode, readonly [status: number, text: string]>([
   ['PROTOCOL', [400, 'The request is malformed.']],
+  ['UNAUTHENTICATED', [407, 'The token is not valid, or not any more.']],
   ['DENIED', [403, 'The service may not be reached this way.']],
   ['FORBIDDEN', [403, 'The service may not be reached this way.']],
   ['BAD_TARGET', [404, 'There is no such service.']],
@@ -49,7 +53,7 @@ export function failureOf(thrown: unknown): Failure {
   if (isParserError(thrown)) return new Failure(502, 'BAD_ANSWER', NO_HTTP)
   const code = thrown instanceof TunnelError ? thrown.code : 'PEER_RESET'
   const [status, text] = reasons.get(code) ?? [502, 'The connection to the service has ended.']
-  return new Failure(status, code, text, status === 503 ? RETRY_AFTER : {})
+  return new Failure(status, code, text, headersFor.get(status))
 }
 
 const isParserError = (thrown: unknown): boolean =>
