@@ -47,7 +47,9 @@ function settled<T extends HttpServer | HttpsServer>(server: T): T {
 
 /** What is no HTTP, or not in time: a status by Node's own name for it, and the end. */
 function answerClientError(error: NodeJS.ErrnoException, socket: Duplex): void {
-  if (!socket.writable || error.code === 'ECONNRESET') return void socket.destroy()
+  // As Node itself finds it: what was written into an answer that has begun would be taken for a part of it.
+  const { _httpMessage: answer } = socket as Duplex & { readonly _httpMessage?: ServerResponse | null }
+  if (!socket.writable || error.code === 'ECONNRESET' || answer?.headersSent) return void socket.destroy()
   const status = clientErrors.get(error.code ?? '') ?? '400 Bad Request'
   socket.once('finish', () => socket.destroy())
   socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`)

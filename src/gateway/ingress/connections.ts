@@ -63,10 +63,13 @@ export class Connections extends Agent {
     const cancel = this.#clock.after(IDLE_MS, drop)
     // What comes before anybody has asked is the answer to no question.
     stream.on('data', drop)
+    // A service that has ended its half answers nothing any more, and may well take what it is asked.
+    stream.on('end', drop)
     stream.once('close', cancel)
     this.#idle.set(stream, () => {
       cancel()
       stream.off('data', drop)
+      stream.off('end', drop)
       stream.off('close', cancel)
     })
     return true

@@ -2,12 +2,19 @@
  * One request, passed on to its service over a stream, and the answer passed back. Bodies flow with back-pressure both ways;
  * who leaves on one side is gone on the other.
  */
-import { type ClientRequest, request as httpRequest, type IncomingMessage, type ServerResponse } from 'node:http'
+import {
+  type ClientRequest,
+  request as httpRequest,
+  type IncomingMessage,
+  type OutgoingMessage,
+  type ServerResponse,
+} from 'node:http'
 import type { Clock } from '../../clock.ts'
 import { TunnelError } from '../../errors.ts'
+import { abort } from '../../net/splice.ts'
 import type { Target } from '../../net/target.ts'
 import type { Connections } from './connections.ts'
-import { Failure, failureOf } from './failure.ts'
+import { Failure, failureOf, NO_HTTP } from './failure.ts'
 import { responseFields, trailerFields } from './fields.ts'
 import type { Patience, Watched } from './patience.ts'
 import type { RequestRecord } from './record.ts'
@@ -38,6 +45,8 @@ export interface Exchanger {
 /** Of an answer; Node refuses one with more. */
 export const MAX_HEADER_BYTES = 16 * 1024
 const MAX_EARLY_HINTS = 10
+/** How long a service may take to close a connection that is not needed any more. */
+const LINGER_MS = 3_000
 /** Asked twice, they have done no more than asked once (RFC 9110, 9.2.2), and none of these has a body here. */
 const REPEATABLE: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS'])
 
@@ -59,6 +68,7 @@ export async function passRequest(
   } catch (thrown) {
     // The service has closed a connection at the moment when it was used again: nobody has read the request.
     if (!repeatable || !(thrown instanceof StaleConnection)) throw failureOf(thrown)
+    plan.record.connected = false
     await new Exchange(exchanger, request, response, plan, hasBody).run(exchanger.fresh)
   }
 }
@@ -75,6 +85,10 @@ class Exchange {
   readonly #plan: Plan
   readonly #hasBody: boolean
   #hints = 0
+  /** The client waits for 100 before it sends its body. */
+  #mayAskToGoOn: boolean
+  /** All of it is here. */
+  #answered = false
 
   constructor(exchanger: Exchanger, request: IncomingMessage, response: ServerResponse, plan: Plan, hasBody: boolean) {
     this.#exchanger = exchanger
@@ -82,6 +96,7 @@ class Exchange {
     this.#response = response
     this.#plan = plan
     this.#hasBody = hasBody
+    this.#mayAskToGoOn = request.headers.expect !== undefined && request.httpVersion !== '1.0'
   }
 
   run(connections: Connections): Promise<void> {
@@ -105,37 +120,44 @@ class Exchange {
           const stale = upstream.reusedSocket && !(thrown instanceof Failure)
           return reject(stale ? new StaleConnection() : failureOf(thrown))
         }
-        // Half an answer must not look whole.
+        // Half an answer must not look whole: to HTTP/1.0 a mere end would be the end of the body.
         record.code ??= 'PEER_RESET'
+        if (response.socket) abort(response.socket)
         response.destroy()
         resolve()
       }
       const left = () => {
         over()
-        if (response.writableFinished) return resolve()
-        record.code ??= 'CLIENT_LEFT'
-        upstream.destroy()
+        if (!response.writableFinished) {
+          record.code ??= 'CLIENT_LEFT'
+          upstream.destroy()
+        } else this.#leave(upstream)
         resolve()
       }
       response.once('close', left)
-      upstream.on('error', fail)
+      upstream.on('error', thrown => {
+        if (!this.#answered) fail(thrown)
+      })
       upstream.on('close', () => {
         if (record.unanswered)
           fail(new Failure(502, 'PEER_RESET', 'The service has closed the connection without an answer.'))
       })
       upstream.on('upgrade', (_answer, stream) => {
         stream.destroy()
-        fail(new Failure(502, 'BAD_ANSWER', 'The service has answered what was not asked.'))
+        fail(notAsked())
       })
-      upstream.on('continue', () => response.writeContinue())
-      upstream.on('information', ({ statusCode, rawHeaders }) => this.#inform(statusCode, rawHeaders))
+      upstream.on('continue', () => this.#goOn())
+      upstream.on('information', ({ statusCode, rawHeaders }) => {
+        if (statusCode === 101) fail(notAsked())
+        else this.#inform(statusCode, rawHeaders)
+      })
       upstream.on('response', answer => {
-        if (answer.statusCode === undefined || answer.statusCode < 200) {
-          return fail(new Failure(502, 'BAD_ANSWER', 'The service has answered what was not asked.'))
-        }
+        if (answer.statusCode === undefined || answer.statusCode < 200) return fail(notAsked())
         this.#passAnswer(answer, watched, fail)
       })
-      this.#passBody(upstream, watched)
+      // It may have left while it was found out who it is.
+      if (response.destroyed) left()
+      else this.#passBody(upstream, watched)
     })
   }
 
@@ -159,6 +181,8 @@ class Exchange {
       maxHeaderSize: MAX_HEADER_BYTES,
       insecureHTTPParser: false,
     })
+    // Node would drop what is too many, in silence; too long, it refuses.
+    upstream.maxHeadersCount = 0
     upstream.on('socket', () => {
       if (!upstream.reusedSocket) return
       record.reused = true
@@ -178,6 +202,8 @@ class Exchange {
   #passBody(upstream: ClientRequest, watched: Watched): void {
     const request = this.#request
     if (!this.#hasBody) return void upstream.end()
+    // A service may answer, or refuse, before there is a body.
+    sendHead(upstream)
     request.on('data', (chunk: Buffer) => {
       watched.moved()
       this.#plan.record.bytesIn += chunk.length
@@ -192,9 +218,33 @@ class Exchange {
     request.on('error', () => upstream.destroy())
   }
 
+  /**
+   * The answer is whole, but perhaps not the request: its rest is dropped, and what is asked next comes behind it. A stream that is
+   * not used again was ended, and a service that does not follow is left behind.
+   */
+  #leave(upstream: ClientRequest): void {
+    const { clock } = this.#exchanger
+    if (!this.#request.complete) {
+      this.#request.removeAllListeners('data').resume()
+      upstream.destroy()
+    }
+    const { socket } = upstream
+    if (upstream.shouldKeepAlive || socket === null || socket.destroyed) return
+    socket.once(
+      'close',
+      clock.after(LINGER_MS, () => void socket.destroy()),
+    )
+  }
+
+  #goOn(): void {
+    if (!this.#mayAskToGoOn) return
+    this.#mayAskToGoOn = false
+    this.#response.writeContinue()
+  }
+
   /** 103 is worth passing on; others are between the service and this hop. */
   #inform(status: number, rawHeaders: readonly string[]): void {
-    if (status !== 103 || ++this.#hints > MAX_EARLY_HINTS) return
+    if (status !== 103 || this.#request.httpVersion === '1.0' || ++this.#hints > MAX_EARLY_HINTS) return
     const links: string[] = []
     for (let i = 0; i + 1 < rawHeaders.length; i += 2) {
       if (rawHeaders[i]?.toLowerCase() === 'link') links.push(rawHeaders[i + 1] ?? '')
@@ -209,19 +259,22 @@ class Exchange {
   #passAnswer(answer: IncomingMessage, watched: Watched, fail: (thrown: unknown) => void): void {
     const { record, idleTimeoutMs, dropField } = this.#plan
     const response = this.#response
-    record.transition('answering')
-    record.status = answer.statusCode ?? 0
-    watched.moved(idleTimeoutMs)
+    const { statusCode: status = 0, statusMessage, headers } = answer
     const fields = responseFields(answer.rawHeaders, dropField)
-    response.sendDate = answer.headers.date === undefined
+    response.sendDate = headers.date === undefined
+    // Whether its body still comes, only the client knows.
+    if (this.#mayAskToGoOn) response.shouldKeepAlive = false
     try {
-      response.writeHead(record.status, answer.statusMessage, this.#withTrailers(answer, fields))
-    } catch (thrown) {
-      return fail(thrown)
+      response.writeHead(status, statusMessage, this.#withTrailers(answer, fields))
+    } catch {
+      return fail(new Failure(502, 'BAD_ANSWER', NO_HTTP))
     }
+    record.transition('answering')
+    record.status = status
+    watched.moved(idleTimeoutMs)
     // The first byte may take its time: server-sent events, long polling. If it is here already, both leave together.
     response.cork()
-    response.flushHeaders()
+    sendHead(response)
     this.#exchanger.clock.defer(() => response.uncork())
     answer.on('data', (chunk: Buffer) => {
       watched.moved()
@@ -233,6 +286,7 @@ class Exchange {
       answer.resume()
     })
     answer.on('end', () => {
+      this.#answered = true
       const trailers = trailerFields(answer.rawTrailers)
       if (trailers.length > 0) response.addTrailers(trailers)
       response.end()
@@ -241,11 +295,17 @@ class Exchange {
     answer.on('aborted', () => fail(new Failure(502, 'PEER_RESET', 'The service has cut its answer.')))
   }
 
-  /** Who announces trailers sends chunks, which carry them. */
-  #withTrailers(answer: IncomingMessage, fields: string[]): string[] {
-    const { trailer } = answer.headers
-    return trailer === undefined || answer.headers['transfer-encoding'] === undefined
+  /** Who announces trailers sends chunks, which carry them; without chunks, Node refuses the announcement. */
+  #withTrailers({ statusCode, headers }: IncomingMessage, fields: string[]): string[] {
+    const { method, httpVersion } = this.#request
+    const bare = method === 'HEAD' || statusCode === 204 || statusCode === 304 || httpVersion === '1.0'
+    return bare || headers.trailer === undefined || headers['transfer-encoding'] === undefined
       ? fields
-      : [...fields, 'Trailer', trailer]
+      : [...fields, 'Trailer', headers.trailer]
   }
 }
+
+/** As `flushHeaders`, which would send the bytes of fields above ASCII as UTF-8 of what they were read as. */
+const sendHead = (message: OutgoingMessage): void => void message.write('', 'latin1')
+
+const notAsked = (): Failure => new Failure(502, 'BAD_ANSWER', 'The service has answered what was not asked.')

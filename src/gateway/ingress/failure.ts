@@ -1,6 +1,7 @@
 /** What a client is told when its request has no answer of the service's: a status, and a fixed sentence for each reason. */
 import { type ServerResponse, STATUS_CODES } from 'node:http'
 import type { Duplex } from 'node:stream'
+import type { Clock } from '../../clock.ts'
 import { type ErrorCode, TunnelError } from '../../errors.ts'
 
 /** An answer of the ingress's own. */
@@ -18,7 +19,7 @@ export class Failure extends Error {
   }
 }
 
-const headersOf = new Map<number, Readonly<Record<string, string>>>([
+const headersFor = new Map<number, Readonly<Record<string, string>>>([
   [407, { 'Proxy-Authenticate': 'Bearer' }],
   // Seconds, for clients that come back by themselves.
   [503, { 'Retry-After': '2' }],
@@ -26,7 +27,7 @@ const headersOf = new Map<number, Readonly<Record<string, string>>>([
 
 const reasons = new Map<ErrorCode, readonly [status: number, text: string]>([
   ['PROTOCOL', [400, 'The request is malformed.']],
-  ['UNAUTHENTICATED', [407, 'The token is not accepted.']],
+  ['UNAUTHENTICATED', [407, 'The token is not valid, or not any more.']],
   ['DENIED', [403, 'The service may not be reached this way.']],
   ['FORBIDDEN', [403, 'The service may not be reached this way.']],
   ['BAD_TARGET', [404, 'There is no such service.']],
@@ -44,13 +45,19 @@ const reasons = new Map<ErrorCode, readonly [status: number, text: string]>([
   ['ROUTE_LOST', [503, 'The cluster is not connected now.']],
 ])
 
+export const NO_HTTP = 'The service does not speak HTTP.'
+
 /** Of whatever was thrown. What is nobody's business is 502 and no more. */
 export function failureOf(thrown: unknown): Failure {
   if (thrown instanceof Failure) return thrown
+  if (isParserError(thrown)) return new Failure(502, 'BAD_ANSWER', NO_HTTP)
   const code = thrown instanceof TunnelError ? thrown.code : 'PEER_RESET'
   const [status, text] = reasons.get(code) ?? [502, 'The connection to the service has ended.']
-  return new Failure(status, code, text, headersOf.get(status))
+  return new Failure(status, code, text, headersFor.get(status))
 }
+
+const isParserError = (thrown: unknown): boolean =>
+  thrown instanceof Error && (thrown as NodeJS.ErrnoException).code?.startsWith('HPE_') === true
 
 export interface FailureContext {
   readonly requestId: string
@@ -58,11 +65,26 @@ export interface FailureContext {
   readonly accept: string | undefined
 }
 
-/** Answers, and closes the connection: what is behind a request that has failed is not to be trusted. */
-export function answerFailure(response: ServerResponse, failure: Failure, context: FailureContext): void {
+/** For how long the rest of a request that was refused is read, and dropped. */
+const LINGER_MS = 5_000
+
+/**
+ * Answers, and closes the connection: what is behind a request that has failed is not to be trusted. But a client that still
+ * sends would be reset by the close, and perhaps never see the answer: it has a moment to see it.
+ */
+export function answerFailure(response: ServerResponse, failure: Failure, context: FailureContext, clock: Clock): void {
   const { headers, body } = rendered(failure, context)
-  response.writeHead(failure.status, { ...headers, Connection: 'close' })
-  response.end(body)
+  const { req: request } = response
+  response.writeHead(failure.status, phrase(failure), { ...headers, Connection: 'close' })
+  if (request.complete) return void response.end(body)
+  if (request.method !== 'HEAD') response.write(body)
+  const end = () => {
+    cancel()
+    response.end()
+  }
+  const cancel = clock.after(LINGER_MS, end)
+  response.once('close', end)
+  request.once('end', end).removeAllListeners('data').resume()
 }
 
 /** The same, on a socket that has no ServerResponse, and then its end. */

@@ -13,14 +13,7 @@ const HOP_BY_HOP = new Set([
 /** Naming these in Connection would take from the service where the message is for, and where it ends. */
 const NEVER_NOMINATED = new Set(['host', 'content-length'])
 /** Who sent what through whom: only a proxy that is trusted may say so. */
-const OF_THE_WAY = new Set([
-  'forwarded',
-  'x-forwarded-for',
-  'x-forwarded-proto',
-  'x-forwarded-host',
-  'x-request-id',
-  'via',
-])
+const OF_THE_WAY = /^(?:forwarded|x-forwarded-.+|x-real-ip|x-request-id|via)$/
 /** What a trailer must not be (RFC 9110, 6.5.1). */
 const NO_TRAILER =
   /^(?:content-(?:length|type|encoding|range)|transfer-encoding|host|authorization|cookie|set-cookie|te|trailer|connection|cache-control|expect|max-forwards|www-authenticate|proxy-.*)$/i
@@ -49,7 +42,11 @@ export function isLoop(rawHeaders: Fields): boolean {
 
 /** Of a request: `without` names fields, in lower case, that are not passed on either. */
 export function requestFields(rawHeaders: Fields, way: Way, without: ReadonlySet<string>): string[] {
-  const kept = passedOn(rawHeaders, name => without.has(name) || (!way.trusted && OF_THE_WAY.has(name)))
+  const kept = passedOn(rawHeaders, name => {
+    // Services that make variables of fields (CGI, WSGI, Rack) read both spellings as one.
+    const read = name.replaceAll('_', '-')
+    return without.has(name) || without.has(read) || (OF_THE_WAY.test(read) && !(way.trusted && read === name))
+  })
   const before = (name: string): string => (way.trusted ? joined(rawHeaders, name) : '')
   const drop = new Set(['forwarded', 'x-forwarded-for', 'via'])
   const fields = filter(kept, name => !drop.has(name))

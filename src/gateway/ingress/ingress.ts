@@ -99,7 +99,7 @@ export class Ingress {
     } catch (thrown) {
       const failure = this.#failed(thrown, record)
       if (response.headersSent || response.destroyed) response.destroy()
-      else answerFailure(response, failure, contextOf(request, record))
+      else answerFailure(response, failure, contextOf(request, record), this.#options.clock)
     } finally {
       this.#finish(record)
     }

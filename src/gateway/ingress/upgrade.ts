@@ -68,6 +68,7 @@ export function passUpgrade(
       setHost: false,
       maxHeaderSize: MAX_HEADER_BYTES,
     })
+    upstream.maxHeadersCount = 0
     const watched = patience.watch(plan.responseTimeoutMs, () => {
       fail(new Failure(504, 'RESPONSE_TIMEOUT', 'The service did not answer in time.'))
     })
@@ -95,6 +96,9 @@ export function passUpgrade(
       if (record.unanswered)
         fail(new Failure(502, 'PEER_RESET', 'The service has closed the connection without an answer.'))
     })
+    upstream.on('information', ({ statusCode }) => {
+      if (statusCode === 101) fail(new Failure(502, 'BAD_ANSWER', 'The service has agreed to something else.'))
+    })
     upstream.on('response', answer => {
       if (answer.statusCode === undefined || answer.statusCode < 200) {
         return fail(new Failure(502, 'BAD_ANSWER', 'The service has answered what was not asked.'))
@@ -111,12 +115,15 @@ export function passUpgrade(
       record.transition('upgraded')
       record.status = 101
       record.upgrade = token.toLowerCase()
-      socket.write(acceptance(answer, token, dropField))
+      socket.write(acceptance(answer, token, dropField), 'latin1')
       tap?.fromStream(behind)
       tap?.fromSocket(head)
       if (behind.length > 0) socket.write(behind)
       if (head.length > 0) stream.write(head)
-      const before = { in: socket.bytesRead - head.length, out: socket.bytesWritten - behind.length }
+      const before = {
+        in: socket.bytesRead - socket.readableLength - head.length,
+        out: socket.bytesWritten - behind.length,
+      }
       const idle = patience.watch(
         idleTimeoutMs,
         () => {
@@ -133,7 +140,9 @@ export function passUpgrade(
         resolve()
       })
     })
-    upstream.end()
+    // It may have left while it was found out who it is.
+    if (socket.destroyed) left()
+    else upstream.end()
   })
 }
 
