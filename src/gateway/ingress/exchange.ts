@@ -9,41 +9,14 @@ import {
   type OutgoingMessage,
   type ServerResponse,
 } from 'node:http'
-import type { Clock } from '../../clock.ts'
 import { TunnelError } from '../../errors.ts'
 import { abort } from '../../net/splice.ts'
-import type { Target } from '../../net/target.ts'
 import type { Connections } from './connections.ts'
 import { Failure, failureOf, NO_HTTP } from './failure.ts'
 import { responseFields, trailerFields } from './fields.ts'
-import type { Patience, Watched } from './patience.ts'
-import type { RequestRecord } from './record.ts'
+import type { Watched } from './patience.ts'
+import { type Exchanger, MAX_HEADER_BYTES, type Plan } from './plan.ts'
 
-export interface Plan {
-  readonly agent: string
-  readonly target: Target
-  readonly method: string
-  readonly url: string
-  /** Flat pairs, without framing. */
-  readonly fields: readonly string[]
-  readonly responseTimeoutMs: number
-  readonly idleTimeoutMs: number
-  readonly record: RequestRecord
-  /** Fields of the answer that are not passed on. */
-  readonly dropField: (name: string, value: string) => boolean
-}
-
-export interface Exchanger {
-  readonly clock: Clock
-  readonly patience: Patience
-  /** Streams that carry one request. */
-  readonly fresh: Connections
-  /** Streams that may carry several. */
-  readonly kept: Connections
-}
-
-/** Of an answer; Node refuses one with more. */
-export const MAX_HEADER_BYTES = 16 * 1024
 const MAX_EARLY_HINTS = 10
 /** How long a service may take to close a connection that is not needed any more. */
 const LINGER_MS = 3_000

@@ -5,9 +5,9 @@
 import { request as httpRequest, type IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { splice, type Tap } from '../../net/splice.ts'
-import { type Exchanger, MAX_HEADER_BYTES, type Plan } from './exchange.ts'
 import { Failure, failureOf } from './failure.ts'
 import { responseFields } from './fields.ts'
+import { type Exchanger, MAX_HEADER_BYTES, type Plan } from './plan.ts'
 import { valuesOf } from './request.ts'
 
 export interface UpgradePlan extends Plan {
