@@ -95,7 +95,7 @@ complete -c tunnelctl -n '__tunnelctl_at connect' -l token-file -r -F -d 'file w
 complete -c tunnelctl -n '__tunnelctl_at connect' -l ca-file -r -F -d 'PEM file of a private authority that signed the gateway\'s certificate'
 complete -c tunnelctl -n '__tunnelctl_at connect' -l context -x -a '(__tunnelctl_live contexts)' -d 'a context of your configuration, in place of the current one'
 complete -c tunnelctl -n '__tunnelctl_at connect' -l agent -x -a '(__tunnelctl_live agents)' -d 'the agent to go through; needed if the token allows several'
-complete -c tunnelctl -n '__tunnelctl_at connect' -s n -l namespace -x -a '(__tunnelctl_live namespaces)' -d 'the namespace of targets that name none, as db:5432'
+complete -c tunnelctl -n '__tunnelctl_at connect' -s n -l namespace -x -a '(__tunnelctl_live namespaces)' -d 'the namespace of targets that name none, as db:5432; default: the context\'s, or kubectl\'s'
 complete -c tunnelctl -n '__tunnelctl_at connect' -l address -x -d 'where local ports are bound; default: 127.0.0.1 and ::1'
 complete -c tunnelctl -n '__tunnelctl_at connect' -l socks5 -x -d 'a local proxy to every service that the token allows: SOCKS5 and HTTP CONNECT'
 complete -c tunnelctl -n '__tunnelctl_at connect' -l stdio -d 'be a pipe: join stdin and stdout to the one target, and print nothing else'

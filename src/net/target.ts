@@ -35,6 +35,18 @@ const decimal = /^[0-9]{1,5}$/
 export const isLabel = (text: string): boolean => label.test(text)
 export const isPortName = (text: string): boolean => portName.test(text)
 
+/** Whether the text takes its namespace from elsewhere, if there is one: `db:5432`, `svc/db:5432`, `LOCAL:db:5432`. */
+export function lacksNamespace(text: string): boolean {
+  const namespaceWith = (namespace: string): string | undefined => {
+    try {
+      return parseForward(text, namespace).target.namespace
+    } catch {
+      return undefined
+    }
+  }
+  return namespaceWith('a') === 'a' && namespaceWith('b') === 'b'
+}
+
 /** The target in its first form. `parseTarget(formatTarget(t))` equals `t`. */
 export function formatTarget(target: Target): string {
   const { service, namespace, port, protocol } = target

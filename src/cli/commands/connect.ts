@@ -4,10 +4,11 @@ import { Command, Option } from 'commander'
 import { systemClock } from '../../clock.ts'
 import { Connect } from '../../connect/connect.ts'
 import { asTunnelError, TunnelError } from '../../errors.ts'
-import { type Forward, formatTarget } from '../../net/target.ts'
+import { type Forward, formatTarget, lacksNamespace } from '../../net/target.ts'
 import { announce, type Forwarding, runBeside } from '../beside.ts'
 import { collectAtOnce } from '../collector.ts'
 import { applyContext, contextOption } from '../config/apply.ts'
+import { kubeNamespace } from '../config/kubeconfig.ts'
 import { checkBeside, type ForwardFlags, forwardsFrom } from '../forwards.ts'
 import type { Io } from '../io.ts'
 import {
@@ -88,7 +89,12 @@ export function connectCommand(io: Io, line: CommandLine): Command {
     .addOption(contextOption())
     .hook('preAction', async self => await applyContext(self, io))
     .addOption(option('--agent <name>', 'the agent to go through; needed if the token allows several'))
-    .addOption(option('-n, --namespace <namespace>', 'the namespace of targets that name none, as db:5432'))
+    .addOption(
+      option(
+        '-n, --namespace <namespace>',
+        "the namespace of targets that name none, as db:5432; default: the context's, or kubectl's",
+      ),
+    )
     .addOption(option('--address <address>', 'where local ports are bound; default: 127.0.0.1 and ::1'))
     .addOption(
       option('--socks5 <[host:]port>', 'a local proxy to every service that the token allows: SOCKS5 and HTTP CONNECT'),
@@ -131,7 +137,8 @@ async function run(targets: readonly string[], flags: Flags, line: CommandLine, 
     return await run([target], { ...flags, agent }, { ...line, words }, io)
   }
   collectAtOnce()
-  const { forwards, only } = forwardsFrom(targets, flags)
+  const namespace = flags.namespace ?? (targets.some(lacksNamespace) ? await kubeNamespace(io.env) : undefined)
+  const { forwards, only } = forwardsFrom(targets, { ...flags, ...(namespace !== undefined && { namespace }) })
   checkBeside(beside, flags)
   if (flags.detach) {
     const { connectDetached } = await import('./detached.ts')
