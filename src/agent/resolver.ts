@@ -222,8 +222,12 @@ const failureWords: Readonly<Record<string, string>> = {
 function dnsError(name: string, error: unknown): TunnelError {
   const code = codeOf(error)
   const message = `cannot resolve ${name.replace(/\.$/, '')}: ${failureWords[code] ?? code}`
-  if (name.startsWith('_') && (code === 'ENOTFOUND' || code === 'ENODATA'))
-    return new TunnelError('DNS', message, { cause: error, hint: 'check the name of the port, or give its number' })
+  // The developer reads the message, not the hint of this end.
+  const [, port] = /^_([^.]+)\./.exec(name) ?? []
+  if (port !== undefined && (code === 'ENOTFOUND' || code === 'ENODATA')) {
+    const about = `no port is named ${port} there, or the service is not: ${message}`
+    return new TunnelError('DNS', about, { cause: error, hint: 'check the name of the port, or give its number' })
+  }
   if (code === 'ENODATA')
     return new TunnelError('DNS', message, { cause: error, hint: 'check that the service has ready endpoints' })
   if (code === 'ENOTFOUND') return new TunnelError('DNS', message, { cause: error })
