@@ -109,7 +109,9 @@ test('an unknown port name gives a DNS error that points at the port', async t =
   for (const port of ['http', 'none'])
     await assert.rejects(resolver.resolve(parseTarget(`db/prod:${port}`), never), {
       code: 'DNS',
-      message: new RegExp(`^no port is named ${port} there, .*cannot resolve _${port}._tcp.db.prod.svc.cluster.local: `),
+      message: new RegExp(
+        `^no port is named ${port} there, .*cannot resolve _${port}._tcp.db.prod.svc.cluster.local: `,
+      ),
       hint: /name of the port/,
     })
 })
