@@ -21,13 +21,14 @@ export interface Decision {
   readonly rule?: string
 }
 
-const shape = /^([a-z0-9*-]{1,63})\/([a-z0-9*-]{1,63}):(\*|[0-9]{1,5}(?:-[0-9]{1,5})?|[a-z0-9-]{1,15})(?:\/(tcp|udp))?$/
+const shape =
+  /^([a-z0-9*.-]{1,127})\/([a-z0-9*-]{1,63}):(\*|[0-9]{1,5}(?:-[0-9]{1,5})?|[a-z0-9-]{1,15})(?:\/(tcp|udp))?$/
 
 /** @throws TunnelError USAGE */
 export function parsePattern(text: string): Pattern {
   const [, service, namespace, ports, protocol] = shape.exec(text) ?? []
   if (service === undefined || namespace === undefined || ports === undefined) throw badPattern(text)
-  if (!isNameGlob(service) || !isNameGlob(namespace)) throw badPattern(text)
+  if (!isServiceGlob(service) || !isNameGlob(namespace)) throw badPattern(text)
   return {
     text,
     service,
@@ -40,7 +41,8 @@ export function parsePattern(text: string): Pattern {
 /** True when `pattern` covers `target`. A port given by name is covered by `*` or by the same name only. */
 export function matches(pattern: Pattern, target: Target): boolean {
   if (pattern.protocol !== '*' && pattern.protocol !== target.protocol) return false
-  if (!globMatches(pattern.service, target.service) || !globMatches(pattern.namespace, target.namespace)) return false
+  if (!serviceMatches(pattern.service, target.service)) return false
+  if (!globMatches(pattern.namespace, target.namespace)) return false
   const { ports } = pattern
   if (ports === '*') return true
   if (typeof ports === 'string') return ports === target.port
@@ -63,6 +65,17 @@ export function explainDenial(who: string, target: Target, decision: Decision): 
 
 /** A name, or a name with `*` in it, that at least one RFC 1123 label can match: a pattern that never matches is a typo. */
 export const isNameGlob = (text: string): boolean => isLabel(text.replaceAll('*', 'x'))
+
+const isServiceGlob = (text: string): boolean => text.split('.').length <= 2 && text.split('.').every(isNameGlob)
+
+/**
+ * A pod is no service whose name merely begins alike: but for `*` alone, which is everything, a star stays on its side of the dot.
+ */
+function serviceMatches(glob: string, service: string): boolean {
+  if (glob === '*') return true
+  const [globs, names] = [glob.split('.'), service.split('.')]
+  return globs.length === names.length && globs.every((each, index) => globMatches(each, names[index] ?? ''))
+}
 
 /** `*` matches any run of characters. Linear in the text for each star, never backtracking into an earlier one. */
 export function globMatches(glob: string, text: string): boolean {

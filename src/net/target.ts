@@ -10,6 +10,7 @@ import { quote } from './quote.ts'
 export type Protocol = 'tcp' | 'udp'
 
 export interface Target {
+  /** Or `pod.service`. */
   readonly service: string
   readonly namespace: string
   /** A number, or the name of a port of the service. */
@@ -33,6 +34,8 @@ const portName = /^(?=.{1,15}$)(?=.*[a-z])[a-z0-9]+(-[a-z0-9]+)*$/
 const decimal = /^[0-9]{1,5}$/
 
 export const isLabel = (text: string): boolean => label.test(text)
+/** A service, or a pod of a headless one by its host name: `pg-0.pg`. */
+export const isServiceName = (text: string): boolean => text.split('.').length <= 2 && text.split('.').every(isLabel)
 export const isPortName = (text: string): boolean => portName.test(text)
 
 /** Whether the text takes its namespace from elsewhere, if there is one: `db:5432`, `svc/db:5432`, `LOCAL:db:5432`. */
@@ -54,7 +57,7 @@ export function formatTarget(target: Target): string {
 }
 
 /**
- * @param text `service/namespace:port`, `service.namespace:port`, `service.namespace.svc[.domain]:port`, or
+ * @param text `service/namespace:port`, `pod.service/namespace:port`, `service.namespace:port`, `service.namespace.svc[.domain]:port`, or
  *   `[svc/]service:port` when `namespace` is given; each may end in `/tcp` or `/udp`
  * @throws TunnelError BAD_TARGET
  */
@@ -102,7 +105,7 @@ function makeTarget(
   target: { service: string; namespace: string; port: number | string; protocol: string },
 ): Target {
   const { service, namespace, port } = target
-  if (!label.test(service)) throw badTarget(text, `${quote(service)} is not a service name`)
+  if (!isServiceName(service)) throw badTarget(text, `${quote(service)} is not a service name`)
   if (!label.test(namespace)) throw badTarget(text, `${quote(namespace)} is not a namespace`)
   const valid = typeof port === 'number' ? Number.isInteger(port) && port >= 1 && port <= 65_535 : portName.test(port)
   if (!valid) throw badTarget(text, `${quote(String(port))} is not a port from 1 to 65535 or a port name`)

@@ -36,6 +36,7 @@ const records = [
   // Headless: the pods themselves, of which one is not up.
   `host-record=pods.prod.svc.cluster.local,${SLEEPY}`,
   `host-record=pods.prod.svc.cluster.local,${READY}`,
+  `host-record=pods-1.pods.prod.svc.cluster.local,${READY}`,
   // ExternalName: it leads out of the cluster.
   'cname=outside.prod.svc.cluster.local,outside.example',
   `host-record=outside.example,${OUTSIDE}`,
@@ -163,11 +164,13 @@ test('a query, a page by the name of its port, and a question to DNS', { skip },
   assert.equal(await says('dig', question), DB)
 })
 
-test('a headless service is reached at the pod that is up', { skip }, async () => {
+test('a headless service is reached at the pod that is up, and a pod of it by name', { skip }, async () => {
   const port = await forward('pods/prod:8080')
   for (let n = 0; n < 4; n++) {
     assert.equal(await says('curl', ['-s', `http://127.0.0.1:${port}/`]), 'from the cluster')
   }
+  const pod = await forward('pods-1.pods/prod:8080')
+  assert.equal(await says('curl', ['-s', `http://127.0.0.1:${pod}/`]), 'from the cluster')
 })
 
 test('names that are not there, and what leads out of the cluster, are said to be so', { skip }, async () => {

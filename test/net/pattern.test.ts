@@ -151,3 +151,16 @@ test('a denial says who, what and by which rule', () => {
     'the agent denies db/prod:53/udp: the pattern db/*:* denies it',
   )
 })
+
+test('a pattern for services is none for pods of others that are called alike', () => {
+  const allows = (pattern: string, target: string) => matches(parsePattern(pattern), parseTarget(target))
+  assert.ok(allows('pg-0.pg/db:5432', 'pg-0.pg/db:5432'))
+  assert.ok(allows('*.pg/db:*', 'pg-1.pg/db:5432'))
+  assert.ok(allows('*/db:*', 'pg-0.pg/db:5432'))
+  for (const pattern of ['pg/db:*', 'pg*/db:*', '*pg/db:*', 'pg-0/db:*', '*.other/db:*', 'pg-0.*/other:*']) {
+    assert.ok(!allows(pattern, 'pg-0.pg/db:5432'), pattern)
+  }
+  assert.ok(!allows('*.pg/db:*', 'pg/db:5432'), 'nor one for pods for the service')
+  for (const wrong of ['a.b.c/db:1', '.pg/db:1', 'pg./db:1'])
+    assert.throws(() => parsePattern(wrong), { code: 'USAGE' }, wrong)
+})

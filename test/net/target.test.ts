@@ -232,3 +232,15 @@ test('any text is a forward or BAD_TARGET', () => {
     { numRuns: 1000 },
   )
 })
+
+test('a pod of a headless service is a target by its host name, and nothing longer is', () => {
+  const pod = { service: 'pg-0.pg', namespace: 'db', port: 5432, protocol: 'tcp' } as const
+  assert.deepEqual(parseTarget('pg-0.pg/db:5432'), pod)
+  assert.equal(formatTarget(pod), 'pg-0.pg/db:5432')
+  assert.deepEqual(targetFromJson(pod), pod)
+  // Without a slash the second label is the namespace, as ever.
+  assert.deepEqual(parseTarget('pg-0.pg:5432'), { ...pod, service: 'pg-0', namespace: 'pg' })
+  for (const text of ['a.b.c/db:1', '.pg/db:1', 'pg-0./db:1', 'pg-0..pg/db:1', 'pg-0.pg/d.b:1']) {
+    assert.throws(() => parseTarget(text), { code: 'BAD_TARGET' }, text)
+  }
+})

@@ -53,6 +53,7 @@ Targets:
   5433:db/prod:5432          at local port 5433
   0.0.0.0:5433:db/prod:5432  at local port 5433, for other machines too
   web/prod:http              a port by its name
+  pg-0.pg/db:5432            a pod of a headless service, by its host name
   unix:/tmp/db.sock:db/prod:5432
                              at a Unix socket of yours alone
 
