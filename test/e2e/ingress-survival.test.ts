@@ -5,8 +5,8 @@ import type { IncomingMessage } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { after, test } from 'node:test'
 import { WebSocket, WebSocketServer } from 'ws'
-import { ask, asking, hostFor, portOf, serveHttp } from '../support/ingress.ts'
-import { pattern, within } from '../support/sockets.ts'
+import { ask, asking, heard, hostFor, portOf, serveHttp, statusOf } from '../support/ingress.ts'
+import { dial, pattern, within } from '../support/sockets.ts'
 import { ToxicRelay } from '../support/toxics.ts'
 import { Site, serviceArgs } from '../support/tunnel.ts'
 
@@ -27,6 +27,11 @@ const gateway = await site.gateway(ingress)
 const port = portOf(gateway)
 const relay = await ToxicRelay.start(scope, port)
 const agent = await site.agent({ url: `ws://127.0.0.1:${relay.port}` }, serviceArgs({ [target]: app }))
+
+// Takes more than ten seconds: it goes on while the others run.
+const slow = await dial(port)
+slow.write(`GET / HTTP/1.1\r\nHost: ${hostFor(target)}\r\n`)
+const tooSlow = heard(slow)
 
 async function open(): Promise<WebSocket> {
   const client = new WebSocket(`ws://127.0.0.1:${port}/`, { headers: { host: hostFor(target) } })
@@ -112,4 +117,8 @@ test('a gateway that is asked to end lets a download end, and takes no other', a
   // It still waits for the agent to leave.
   process.kill(ending.process.pid, 'SIGTERM')
   await ending.process.finished(5_000)
+})
+
+test('a client that is too slow with its request is told so', async () => {
+  assert.equal(statusOf(await tooSlow), 408)
 })
