@@ -117,7 +117,7 @@ test('a hundred uploads to a service that does not read wait, and cost little', 
       () => `${held.length} uploads at the service`,
     )
     // Until nothing moves any more.
-    for (let before = -1; before !== sent; await sleep(500)) before = sent
+    for (let before = -1; before !== sent; await sleep(200)) before = sent
     for (const each of uploads) each.destroy()
     await Promise.all(held.map(each => closed(each.on('error', () => {}).resume())))
   })

@@ -9,7 +9,6 @@ import {
   type Answer,
   ask,
   asking,
-  heard,
   hostFor,
   portOf,
   read,
@@ -19,7 +18,7 @@ import {
   talk,
 } from '../support/ingress.ts'
 import { eventually } from '../support/processes.ts'
-import { dial, freePort } from '../support/sockets.ts'
+import { freePort } from '../support/sockets.ts'
 import { Site, serviceArgs } from '../support/tunnel.ts'
 
 const SECRET = 'of-the-service'
@@ -31,11 +30,6 @@ const { port, gateway, site, logged } = await startIngress(scope, {
   gatewayArgs: ['--ingress-timeout', '1s'],
   agentArgs: ['--deny', 'hidden/prod:*'],
 })
-// Takes more than ten seconds: it goes on while the others run.
-const slow = await dial(port)
-slow.write(`GET / HTTP/1.1\r\nHost: ${hostFor('raw/prod:80')}\r\n`)
-const tooSlow = heard(slow)
-
 /** Asks as a person and as a program, and holds the answer to its form. */
 async function refused(target: string, status: number, code: string, text: string, path = '/'): Promise<void> {
   for (const accept of ['text/html, */*', 'application/problem+json']) {
@@ -225,10 +219,6 @@ test('an agent that is not here is 503, one that dies in the middle and comes ba
   const cut = await read(await answered)
   assert.deepEqual([cut.status, cut.headers['retry-after']], [502, undefined])
   assert.match(cut.body.toString(), /\n\nThe connection to the service has ended\.\n/)
-})
-
-test('a client that is too slow with its request is told so', async () => {
-  assert.equal(statusOf(await tooSlow), 408)
 })
 
 test('none of it has hurt the gateway', async () => {

@@ -71,9 +71,10 @@ for (const deflate of [false, true]) {
     await within(once(client, 'close'), 'close')
   })
 
-  test(`a message of 64 MiB passes both ways, ${how}`, async () => {
+  const size = deflate ? 8 : 64
+  test(`a message of ${size} MiB passes both ways, ${how}`, async () => {
     const { client } = await open('/', deflate)
-    const large = Buffer.alloc(64 * MIB, randomBytes(1_000_003))
+    const large = Buffer.alloc(size * MIB, randomBytes(1_000_003))
     client.send(large)
     assert.ok((await nextMessage(client)).data.equals(large))
     client.terminate()

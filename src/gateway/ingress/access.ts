@@ -100,15 +100,17 @@ export class Access {
   }
 }
 
+/** As browsers read it: with spaces around the name, and, some of them, with a `=` before it. */
+const OWN_COOKIE = new RegExp(`^\\s*=?\\s*${COOKIE}\\s*(?:=|;|$)`, 'i')
+
 /** The request's `Cookie` without ours, for the service; undefined when nothing is left of it. */
 export function withoutOwnCookie(value: string): string | undefined {
-  const kept = value.split(';').filter(each => !each.trim().startsWith(`${COOKIE}=`))
+  const kept = value.split(';').filter(each => !OWN_COOKIE.test(each))
   return kept.length === 0 ? undefined : kept.join(';').trim()
 }
 
 /** A service must not log anybody in, or out. */
-export const setsOwnCookie = (value: string): boolean =>
-  value.trimStart().toLowerCase().startsWith(`${COOKIE.toLowerCase()}=`)
+export const setsOwnCookie = (value: string): boolean => OWN_COOKIE.test(value)
 
 function cookiesOf(request: IncomingMessage): [name: string, value: string][] {
   return valuesOf(request.rawHeaders, 'cookie')

@@ -14,10 +14,10 @@ import { abort } from '../../net/splice.ts'
 import type { Connections } from './connections.ts'
 import { Failure, failureOf, NO_HTTP } from './failure.ts'
 import { responseFields, trailerFields } from './fields.ts'
+import { Interim } from './interim.ts'
 import type { Watched } from './patience.ts'
 import { type Exchanger, MAX_HEADER_BYTES, type Plan } from './plan.ts'
 
-const MAX_EARLY_HINTS = 10
 /** How long a service may take to close a connection that is not needed any more. */
 const LINGER_MS = 3_000
 /** Asked twice, they have done no more than asked once (RFC 9110, 9.2.2), and none of these has a body here. */
@@ -57,9 +57,7 @@ class Exchange {
   readonly #response: ServerResponse
   readonly #plan: Plan
   readonly #hasBody: boolean
-  #hints = 0
-  /** The client waits for 100 before it sends its body. */
-  #mayAskToGoOn: boolean
+  readonly #interim: Interim
   /** All of it is here. */
   #answered = false
 
@@ -69,7 +67,7 @@ class Exchange {
     this.#response = response
     this.#plan = plan
     this.#hasBody = hasBody
-    this.#mayAskToGoOn = request.headers.expect !== undefined && request.httpVersion !== '1.0'
+    this.#interim = new Interim(request, response)
   }
 
   run(connections: Connections): Promise<void> {
@@ -119,10 +117,10 @@ class Exchange {
         stream.destroy()
         fail(notAsked())
       })
-      upstream.on('continue', () => this.#goOn())
+      upstream.on('continue', () => this.#interim.goOn())
       upstream.on('information', ({ statusCode, rawHeaders }) => {
         if (statusCode === 101) fail(notAsked())
-        else this.#inform(statusCode, rawHeaders)
+        else this.#interim.inform(statusCode, rawHeaders)
       })
       upstream.on('response', answer => {
         if (answer.statusCode === undefined || answer.statusCode < 200) return fail(notAsked())
@@ -209,26 +207,6 @@ class Exchange {
     )
   }
 
-  #goOn(): void {
-    if (!this.#mayAskToGoOn) return
-    this.#mayAskToGoOn = false
-    this.#response.writeContinue()
-  }
-
-  /** 103 is worth passing on; others are between the service and this hop. */
-  #inform(status: number, rawHeaders: readonly string[]): void {
-    if (status !== 103 || this.#request.httpVersion === '1.0' || ++this.#hints > MAX_EARLY_HINTS) return
-    const links: string[] = []
-    for (let i = 0; i + 1 < rawHeaders.length; i += 2) {
-      if (rawHeaders[i]?.toLowerCase() === 'link') links.push(rawHeaders[i + 1] ?? '')
-    }
-    try {
-      if (links.length > 0) this.#response.writeEarlyHints({ link: links })
-    } catch {
-      // Node checks their form; a hint that is malformed helps nobody.
-    }
-  }
-
   #passAnswer(answer: IncomingMessage, watched: Watched, fail: (thrown: unknown) => void): void {
     const { record, idleTimeoutMs, dropField } = this.#plan
     const response = this.#response
@@ -236,7 +214,7 @@ class Exchange {
     const fields = responseFields(answer.rawHeaders, dropField)
     response.sendDate = headers.date === undefined
     // Whether its body still comes, only the client knows.
-    if (this.#mayAskToGoOn) response.shouldKeepAlive = false
+    if (this.#interim.waiting) response.shouldKeepAlive = false
     try {
       response.writeHead(status, statusMessage, this.#withTrailers(answer, fields))
     } catch {

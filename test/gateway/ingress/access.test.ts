@@ -3,122 +3,135 @@ import { randomBytes } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import { test } from 'node:test'
 import { Access, setsOwnCookie, withoutOwnCookie } from '../../../src/gateway/ingress/access.ts'
+import { clientOf } from '../../../src/gateway/ingress/client.ts'
 import { Failure } from '../../../src/gateway/ingress/failure.ts'
-import { principalFromClaims } from '../../../src/gateway/principal.ts'
-import { authenticator, claims, forge, hour, now } from '../forge.ts'
+import { addressRanges } from '../../../src/net/cidr.ts'
+import { principal } from '../../support/world.ts'
+import { authenticator, claims, forge, now } from '../forge.ts'
 
-const principal = principalFromClaims({ ...claims, role: 'connect', iss: 'tunnelctl', aud: 'tunnelctl' })
-const host = 'web--prod--80.example.com'
+const HOUR = 60 * 60_000
 
-function world() {
-  const time = { now }
-  return { time, access: new Access({ authenticator, wallNow: () => time.now, randomBytes }) }
+/** As much of a request as is looked at. */
+function request(headers: Record<string, string>, method = 'GET', remoteAddress = '192.0.2.9'): IncomingMessage {
+  const rawHeaders = Object.entries(headers).flat()
+  return { headers, rawHeaders, method, socket: { remoteAddress } } as unknown as IncomingMessage
 }
 
-function request(fields: readonly [string, string][], method = 'GET'): IncomingMessage {
-  const headers = Object.fromEntries(fields.map(([name, value]) => [name.toLowerCase(), value]))
-  return { method, rawHeaders: fields.flat(), headers: { host, ...headers } } as unknown as IncomingMessage
-}
-
-const cookieOf = (setCookie: string | undefined): string => setCookie?.split(';')[0] ?? assert.fail('no cookie')
-
-async function refused(promise: Promise<unknown>, status: number, code: string): Promise<void> {
-  await assert.rejects(promise, (thrown: unknown) => {
-    assert.ok(thrown instanceof Failure, String(thrown))
-    assert.deepEqual([thrown.status, thrown.code], [status, code])
-    return true
+function start(expiresAt = Number.POSITIVE_INFINITY) {
+  const state = { now: 0 }
+  let count = 0
+  const access = new Access({
+    authenticator: { verify: () => Promise.reject(new Error('no token expected')) },
+    wallNow: () => state.now,
+    randomBytes: bytes => Buffer.alloc(bytes, `${++count}.`),
   })
+  const ada = principal('connect', { subject: 'ada', expiresAt })
+  const logIn = (host = 'a.test'): string => access.redeem(access.invite(ada, host), host)?.split(';')[0] ?? ''
+  const subject = async (headers: Record<string, string>, method = 'GET', upgrading = false) => {
+    try {
+      const { host = 'a.test' } = headers
+      return (await access.principalOf(request({ host, ...headers }, method), host, upgrading)).subject
+    } catch (thrown) {
+      assert.ok(thrown instanceof Failure)
+      return thrown.status
+    }
+  }
+  return { state, access, ada, logIn, subject }
 }
 
-test('a code is good once, at its host, for a minute, and gives a cookie that only this host gets', async () => {
-  const { access, time } = world()
-  const code = access.invite(principal, host)
-  assert.equal(access.redeem(code, 'other.example.com'), undefined)
-  const cookie = access.redeem(code, host)
-  assert.match(cookie ?? '', /^__Host-tunnelctl=[\w-]{43}; Path=\/; Secure; HttpOnly; SameSite=Lax$/)
-  assert.equal(access.redeem(code, host), undefined)
-  const late = access.invite(principal, host)
-  time.now += 60_000
-  assert.equal(access.redeem(late, host), undefined)
-  assert.equal(access.redeem('', host), undefined)
+test('a code is good once, for a minute, at its host', () => {
+  const { access, ada, state } = start()
+  const code = access.invite(ada, 'a.test')
+  assert.equal(access.redeem(code, 'b.test'), undefined)
+  assert.match(
+    access.redeem(code, 'a.test') ?? '',
+    /^__Host-tunnelctl=[\w-]{43}; Path=\/; Secure; HttpOnly; SameSite=Lax$/,
+  )
+  assert.equal(access.redeem(code, 'a.test'), undefined)
+  const late = access.invite(ada, 'a.test')
+  state.now += 60_000
+  assert.equal(access.redeem(late, 'a.test'), undefined)
 })
 
-test('the cookie lets its bearer in at its host, until the token behind it ends', async () => {
-  const { access, time } = world()
-  const cookie = cookieOf(access.redeem(access.invite(principal, host), host))
-  assert.equal((await access.principalOf(request([['Cookie', `a=b; ${cookie}; c=d`]]), host, false)).subject, 'alice')
-  await refused(access.principalOf(request([['Cookie', cookie]]), 'other.example.com', false), 407, 'UNAUTHENTICATED')
-  await refused(access.principalOf(request([['Cookie', `${cookie}x`]]), host, false), 407, 'UNAUTHENTICATED')
-  await refused(access.principalOf(request([['Cookie', `${cookie}; ${cookie}`]]), host, false), 407, 'UNAUTHENTICATED')
-  time.now += hour * 1_000
-  await refused(access.principalOf(request([['Cookie', cookie]]), host, false), 407, 'UNAUTHENTICATED')
+test('a cookie is good for twelve hours and no longer than its token, at its host, alone', async () => {
+  const { logIn, subject, state } = start()
+  const cookie = logIn()
+  assert.equal(await subject({ cookie: `x=1; ${cookie}; y=2` }), 'ada')
+  assert.equal(await subject({ cookie, host: 'b.test' }), 407)
+  assert.equal(await subject({ cookie: `${cookie}; ${cookie}` }), 407)
+  state.now = 12 * HOUR
+  assert.equal(await subject({ cookie }), 407)
+  const short = start(HOUR)
+  const early = short.logIn()
+  short.state.now = HOUR
+  assert.equal(await short.subject({ cookie: early }), 407)
 })
 
-test('a WebSocket with a cookie comes from a page of this very host', async () => {
-  const { access } = world()
-  const cookie = cookieOf(access.redeem(access.invite(principal, host), host))
-  const from = (origin?: string) =>
-    access.principalOf(
-      request([['Cookie', cookie], ...(origin === undefined ? [] : ([['Origin', origin]] as [string, string][]))]),
-      host,
-      true,
-    )
-  assert.equal((await from(`https://${host}`)).subject, 'alice')
-  for (const origin of [
-    undefined,
-    'null',
-    'https://evil.example',
-    `https://${host}.evil.example`,
-    `ftp://${host}`,
-    host,
-  ]) {
-    await refused(from(origin), 403, 'ORIGIN')
+test('a cookie alone lets no other site change something, or open a WebSocket', async () => {
+  const { logIn, subject } = start()
+  const cookie = logIn()
+  const from = (origin: string) => ({ cookie, origin })
+  assert.equal(await subject(from('http://a.test'), 'POST'), 'ada')
+  assert.equal(await subject(from('http://a.test'), 'GET', true), 'ada')
+  for (const origin of ['http://evil.test', 'null', 'http://a.test.evil', 'http://a.test:81', 'ftp://a.test', '']) {
+    assert.equal(await subject(from(origin), 'POST'), 403, origin)
+    assert.equal(await subject(from(origin), 'GET', true), 403, origin)
+  }
+  assert.equal(await subject({ cookie }, 'GET', true), 403)
+  for (const site of ['cross-site', 'same-site']) {
+    assert.equal(await subject({ cookie, 'sec-fetch-site': site }, 'DELETE'), 403)
+    assert.equal(await subject({ cookie, 'sec-fetch-site': site }), 'ada')
   }
 })
 
-test('what changes something does not come from another site with a cookie', async () => {
-  const { access } = world()
-  const cookie = cookieOf(access.redeem(access.invite(principal, host), host))
-  const ask = (method: string, fields: [string, string][]) =>
-    access.principalOf(request([['Cookie', cookie], ...fields], method), host, false)
-  assert.equal((await ask('POST', [])).subject, 'alice')
-  assert.equal((await ask('POST', [['Origin', `https://${host}`]])).subject, 'alice')
-  assert.equal((await ask('GET', [['Sec-Fetch-Site', 'cross-site']])).subject, 'alice')
-  await refused(ask('POST', [['Origin', 'https://evil.example']]), 403, 'ORIGIN')
-  await refused(ask('DELETE', [['Sec-Fetch-Site', 'cross-site']]), 403, 'ORIGIN')
-  await refused(ask('POST', [['Sec-Fetch-Site', 'same-site']]), 403, 'ORIGIN')
+test('our cookie is taken out of what the service gets, and the service cannot set it', () => {
+  assert.equal(withoutOwnCookie('a=1; __Host-tunnelctl=x; b=2'), 'a=1; b=2')
+  assert.equal(withoutOwnCookie('__Host-tunnelctl=x'), undefined)
+  assert.equal(withoutOwnCookie('a=1;__Host-tunnelctl =x'), 'a=1')
+  assert.equal(withoutOwnCookie('__Host-tunnelctl2=x'), '__Host-tunnelctl2=x')
+  for (const value of [
+    '__Host-tunnelctl=x',
+    ' __HOST-tunnelctl=x',
+    '__Host-tunnelctl =x',
+    '=__Host-tunnelctl=x',
+    '__Host-tunnelctl',
+  ])
+    assert.ok(setsOwnCookie(value), value)
+  assert.ok(!setsOwnCookie('x=__Host-tunnelctl=x'))
+})
+
+test('the client is the last address that is not trusted, and what cannot be one ends the search', () => {
+  const trusted = addressRanges(['10.0.0.0/8', '::1'])
+  const at = (said: string | undefined, peer: string) =>
+    clientOf(request(said === undefined ? {} : { 'X-Forwarded-For': said }, 'GET', peer), trusted).address
+  assert.equal(at('6.6.6.6', '192.0.2.1'), '192.0.2.1')
+  assert.equal(at('6.6.6.6, 192.0.2.7, 10.0.0.2', '10.0.0.1'), '192.0.2.7')
+  assert.equal(at('192.0.2.7, garbage, 10.0.0.2', '::ffff:10.0.0.1'), '10.0.0.2')
+  assert.equal(at('10.0.0.3', '10.0.0.1'), '10.0.0.3')
+  assert.equal(at('[2001:db8::1]', '::1'), '2001:db8::1')
+  assert.equal(at(undefined, '10.0.0.1'), '10.0.0.1')
+  assert.equal(clientOf(request({ 'X-Forwarded-Proto': 'https' }, 'GET', '192.0.2.1'), trusted).protocol, 'http')
 })
 
 test('a program brings its token in Proxy-Authorization, and only there', async () => {
-  const { access } = world()
+  const access = new Access({ authenticator, wallNow: () => now, randomBytes })
   const token = forge(claims)
-  const bring = (...values: string[]) =>
-    access.principalOf(request(values.map(value => ['Proxy-Authorization', value])), host, true)
+  const bring = (...values: string[]) => {
+    const rawHeaders = values.flatMap(value => ['Proxy-Authorization', value])
+    return access.principalOf({ rawHeaders, headers: {}, method: 'GET' } as unknown as IncomingMessage, 'a.test', true)
+  }
   assert.equal((await bring(`Bearer ${token}`)).subject, 'alice')
-  await refused(bring(`Bearer ${token}`, `Bearer ${token}`), 400, 'PROTOCOL')
-  await refused(bring(`Basic ${token}`), 400, 'PROTOCOL')
+  await assert.rejects(bring(`Bearer ${token}`, `Bearer ${token}`), { status: 400 })
+  await assert.rejects(bring(`Basic ${token}`), { status: 400 })
   await assert.rejects(bring(`Bearer ${forge({ ...claims, exp: 1, iat: 0 })}`), { code: 'UNAUTHENTICATED' })
-  await refused(
-    access.principalOf(request([['Authorization', `Bearer ${token}`]]), host, false),
-    407,
-    'UNAUTHENTICATED',
-  )
-  await refused(access.principalOf(request([['Accept', 'text/html']]), host, false), 403, 'UNAUTHENTICATED')
+  const elsewhere = request({ Authorization: `Bearer ${token}` })
+  await assert.rejects(access.principalOf(elsewhere, 'a.test', false), { status: 407 })
 })
 
-test('codes and cookies have a bound: the oldest makes room', () => {
-  const { access } = world()
-  const first = access.invite(principal, host)
-  const others = Array.from({ length: 1_024 }, () => access.invite(principal, host))
-  assert.equal(access.redeem(first, host), undefined)
-  assert.ok(access.redeem(others[0] ?? '', host))
-  assert.ok(access.redeem(others.at(-1) ?? '', host))
-})
-
-test('the cookie stays here: no service gets it, and none may set it', () => {
-  assert.equal(withoutOwnCookie('__Host-tunnelctl=x'), undefined)
-  assert.equal(withoutOwnCookie('a=b; __Host-tunnelctl=x; c=d'), 'a=b; c=d')
-  assert.equal(withoutOwnCookie('a=__Host-tunnelctl=x'), 'a=__Host-tunnelctl=x')
-  assert.ok(setsOwnCookie('__Host-tunnelctl=; Max-Age=0') && setsOwnCookie(' __host-TUNNELCTL=x'))
-  assert.ok(!setsOwnCookie('session=__Host-tunnelctl=x'))
+test('codes have a bound: the oldest makes room', () => {
+  const { access, ada } = start()
+  const first = access.invite(ada, 'a.test')
+  const others = Array.from({ length: 1_024 }, () => access.invite(ada, 'a.test'))
+  assert.equal(access.redeem(first, 'a.test'), undefined)
+  assert.ok(access.redeem(others.at(-1) ?? '', 'a.test'))
 })
