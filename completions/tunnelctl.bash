@@ -73,18 +73,18 @@ _tunnelctl() {
         *)
             case $path in
                 '') words='connect agent gateway open services agents up ps stop logs doctor login context config token demo completion' flags='-V --version --no-color -h --help' ;;
-                'connect') words='' flags='--gateway --token-file --ca-file --context --agent -n --namespace --address --socks5 --stdio -o --output --stats-interval --ping-interval --hold-timeout --udp-idle-timeout --redial-every --ready-file --detach --plain -q --quiet -v --verbose -h --help' live=targets ;;
-                'agent') words='' flags='--gateway --token-file --ca-file --service --allow --deny --cluster-domain --dns-server --dial-timeout --redial-every --drain-timeout --detached-ttl --detached-memory --group --health-listen --discovery --discovery-namespaces --discovery-selector --kubernetes-api --log-format --log-level -h --help' ;;
+                'connect') words='' flags='--gateway --token-file --ca-file --allow-plaintext --context --agent -n --namespace --address --socks5 --stdio -o --output --stats-interval --ping-interval --hold-timeout --udp-idle-timeout --redial-every --ready-file --detach --plain -q --quiet -v --verbose -h --help' live=targets ;;
+                'agent') words='' flags='--gateway --token-file --ca-file --allow-plaintext --service --allow --deny --cluster-domain --dns-server --dial-timeout --redial-every --drain-timeout --detached-ttl --detached-memory --group --health-listen --discovery --discovery-namespaces --discovery-selector --kubernetes-api --log-format --log-level -h --help' ;;
                 'gateway') words='' flags='--listen --admin-listen --verify-key --clusters --oidc-issuer --oidc-audience --oidc-rules --oidc-scopes --tls-cert --tls-key --http-listen --proxy-protocol --drain-timeout --dev --ingress-domain --routes --ingress-public --ingress-timeout --ingress-idle-timeout --log-frames --trusted-proxies --log-format --log-level -h --help' ;;
-                'open') words='' flags='--gateway --token-file --ca-file --context --agent -n --namespace --no-browser -h --help' live=targets ;;
-                'services') words='' flags='--gateway --token-file --ca-file --context --agent -n --namespace -A --all-namespaces -o --output -h --help' ;;
-                'agents') words='' flags='--gateway --token-file --ca-file --context -o --output -h --help' ;;
+                'open') words='' flags='--gateway --token-file --ca-file --allow-plaintext --context --agent -n --namespace --no-browser -h --help' live=targets ;;
+                'services') words='' flags='--gateway --token-file --ca-file --allow-plaintext --context --agent -n --namespace -A --all-namespaces -o --output -h --help' ;;
+                'agents') words='' flags='--gateway --token-file --ca-file --allow-plaintext --context -o --output -h --help' ;;
                 'up') words='' flags='--file -h --help' ;;
                 'ps') words='' flags='-o --output -h --help' ;;
                 'stop') words='' flags='--all -h --help' live=detached ;;
                 'logs') words='' flags='-h --help' live=detached ;;
-                'doctor') words='' flags='--gateway --token-file --ca-file --context --agent -n --namespace -o --output -h --help' live=targets ;;
-                'login') words='' flags='--gateway --token-file --ca-file --name --agent -n --namespace -h --help' ;;
+                'doctor') words='' flags='--gateway --token-file --ca-file --allow-plaintext --context --agent -n --namespace -o --output -h --help' live=targets ;;
+                'login') words='' flags='--gateway --token-file --ca-file --allow-plaintext --name --agent -n --namespace -h --help' ;;
                 'context') words='list show use rename remove' flags='-h --help' ;;
                 'context list') words='' flags='-o --output -h --help' ;;
                 'context show') words='' flags='-h --help' live=contexts ;;

@@ -109,6 +109,8 @@ test('each library stays in its place', () => {
     yaml: /^(cli\/config\/|gateway\/settings\.ts)/,
     'fastest-levenshtein': /^cli\/nearest\.ts/,
     open: /^cli\/commands\/open\.ts/,
+    'https-proxy-agent': /^cli\/proxy\.ts/,
+    'proxy-from-env': /^cli\/proxy\.ts/,
     'openid-client': /^cli\/oidc\.ts/,
     pino: /^observe\//,
     'prom-client': /^observe\//,

@@ -47,6 +47,7 @@ function respond({
   token,
   body,
   caFile,
+  agent,
   signal,
   timeoutMs = TIMEOUT_MS,
 }: AskOptions): Promise<IncomingMessage> {
@@ -58,7 +59,7 @@ function respond({
       endpoint,
       {
         // A connection that is kept would keep the process.
-        agent: false,
+        agent: agent ?? false,
         method: body === undefined ? 'GET' : 'POST',
         headers: { accept: 'application/json', ...(token !== undefined && { authorization: `Bearer ${token}` }) },
         signal,

@@ -1,5 +1,6 @@
 /** Dials a gateway: one WebSocket with the credentials in its header, or one TunnelError that says why not. */
 import { readFileSync } from 'node:fs'
+import type { Agent } from 'node:http'
 import type { Clock } from '../clock.ts'
 import { TunnelError } from '../errors.ts'
 import { isLoopback } from '../net/loopback.ts'
@@ -15,6 +16,8 @@ export interface GatewayAddress {
   readonly url: URL
   /** PEM file of the certificate authority that has signed the gateway's certificate. */
   readonly caFile?: string
+  /** Makes the connection, through a proxy. Absent: it is made directly. */
+  readonly agent?: Agent
 }
 
 export interface DialOptions extends GatewayAddress {
@@ -66,6 +69,7 @@ export function dialGateway(options: DialOptions): Promise<Carrier> {
       ...clientOptions,
       headers: { authorization: `Bearer ${token}` },
       ...(ca !== undefined && { ca }),
+      ...(options.agent !== undefined && { agent: options.agent }),
     })
     let settled = false
     const settle = (outcome: TunnelError | Upgraded) => {

@@ -16,6 +16,10 @@ export async function refusalOf(url: URL, response: IncomingMessage): Promise<Tu
       return new TunnelError('UNAUTHENTICATED', `the gateway does not accept the token${said}`)
     case 403:
       return new TunnelError('FORBIDDEN', `the gateway forbids this${said}`)
+    case 407:
+      return unreachable(url, 'the proxy in between wants a user and a password', {
+        hint: 'put them into HTTPS_PROXY, as http://user:password@proxy:3128',
+      })
     case 426:
       return new TunnelError('VERSION', `the gateway speaks another version${said}`)
     case 429:
@@ -47,8 +51,10 @@ async function readText(response: IncomingMessage): Promise<string> {
 export function explain(url: URL, error: NodeJS.ErrnoException): TunnelError {
   const { code = '' } = error
   if (/^(ERR_TLS|CERT_|ERR_SSL|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO|HOSTNAME_MISMATCH|EPROTO)/.test(code)) {
+    const hint = NO_TLS.has(code) ? { hint: 'check the URL of --gateway: without TLS there, write ws://' } : {}
     return new TunnelError('TLS', `no secure connection to ${url.host}: ${tlsReasons.get(code) ?? error.message}`, {
       cause: error,
+      ...hint,
     })
   }
   if (code.startsWith('HPE_') || /Sec-WebSocket|Invalid (Upgrade|status)|Server sent/i.test(error.message)) {
@@ -62,6 +68,8 @@ export function explain(url: URL, error: NodeJS.ErrnoException): TunnelError {
   }
   return unreachable(url, reasons.get(code) ?? (code || error.message), { cause: error })
 }
+
+const NO_TLS: ReadonlySet<string> = new Set(['EPROTO', 'ERR_SSL_WRONG_VERSION_NUMBER'])
 
 const reasons = new Map([
   ['ECONNREFUSED', 'it refused the connection'],

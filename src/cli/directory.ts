@@ -4,7 +4,7 @@ import type { GatewayAddress } from '../carrier/dial.ts'
 import { isAgentName } from '../net/claims.ts'
 import { type PublishedService, publishedFromJson } from '../net/published.ts'
 import type { Io } from './io.ts'
-import { type GatewayFlags, gatewayUrl, tokenOf } from './options.ts'
+import { type GatewayFlags, gatewayAddress, tokenOf } from './options.ts'
 import { shutdownOnSignals } from './signals.ts'
 
 export interface ListedAgent {
@@ -19,12 +19,11 @@ export interface GatewayAccess extends GatewayAddress {
 
 /** @throws TunnelError as `connect` would when it dials */
 export async function askDirectory(flags: GatewayFlags, io: Io): Promise<readonly ListedAgent[]> {
-  const url = gatewayUrl(flags)
+  const address = await gatewayAddress(flags, io)
   const token = await tokenOf(flags, io)
   const shutdown = shutdownOnSignals()
   try {
-    const { caFile } = flags
-    return await readDirectory({ url, token, signal: shutdown.signal, ...(caFile !== undefined && { caFile }) })
+    return await readDirectory({ ...address, token, signal: shutdown.signal })
   } finally {
     shutdown.release()
   }

@@ -69,9 +69,10 @@ test('the first thing that is wrong has its code, a hint, and the exit code', as
     [[], { TUNNELCTL_GATEWAY: 'ftp://x' }, 2, 'configuration', 'USAGE'],
     [[], { TUNNELCTL_TOKEN_FILE: '/nowhere' }, 3, 'token', 'TOKEN_FILE'],
     [['--token-file', await site.token({ role: 'agent' })], {}, 3, 'token', 'FORBIDDEN'],
-    [['--gateway', 'ws://no-such-host.invalid'], {}, 4, 'name', 'GATEWAY_UNREACHABLE'],
+    [['--gateway', 'wss://no-such-host.invalid'], {}, 4, 'name', 'GATEWAY_UNREACHABLE'],
+    [['--gateway', 'ws://gateway.example'], {}, 2, 'configuration', 'USAGE'],
     [['--gateway', `ws://127.0.0.1:${await freePort()}`], {}, 4, 'network', 'GATEWAY_UNREACHABLE'],
-    [['--gateway', gateway.url.replace('ws:', 'wss:')], {}, 4, 'TLS', 'GATEWAY_UNREACHABLE'],
+    [['--gateway', gateway.url.replace('ws:', 'wss:')], {}, 4, 'TLS', 'TLS'],
     [['--gateway', `ws://127.0.0.1:${services['echo/test:7']}`], {}, 4, 'gateway', 'NOT_A_GATEWAY'],
     [['--token-file', await stranger.token({ role: 'connect' })], {}, 3, 'gateway', 'UNAUTHENTICATED'],
     [['--gateway', withoutAgent.url], {}, 4, 'agent', 'AGENT_UNAVAILABLE'],
@@ -98,10 +99,10 @@ test('a clock that is off is told, and by how much', async () => {
   assert.match(finding.message ?? '', /the clock of this machine is 3[56]\d\d s behind the gateway's/)
 })
 
-test('a proxy that is set is told of, for it is not used', async () => {
+test('a proxy that is set is told of, also when it is not for this gateway', async () => {
   const [code, all] = await findings([], { HTTPS_PROXY: 'http://proxy.example' })
   assert.equal(code, 0)
-  assert.match(all.find(({ check }) => check === 'proxy')?.found ?? '', /HTTPS_PROXY set, and not used/)
+  assert.match(all.find(({ check }) => check === 'proxy')?.found ?? '', /HTTPS_PROXY set, and not for this gateway/)
 })
 
 realTest(

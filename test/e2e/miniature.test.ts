@@ -110,6 +110,7 @@ async function build(): Promise<{ site: Site; developer: Host }> {
     'agent',
     '--gateway',
     'ws://10.90.2.1:8080',
+    '--allow-plaintext',
     '--token-file',
     token,
   ])
@@ -129,6 +130,7 @@ async function connect(...args: string[]): Promise<Process> {
     'connect',
     '--gateway',
     `ws://${GATEWAY}:8080`,
+    '--allow-plaintext',
     '--token-file',
     token,
     ...args,

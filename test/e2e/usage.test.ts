@@ -235,7 +235,7 @@ describe('the gateway', { concurrency: 3 }, () => {
   })
 
   test('its name does not resolve', async () => {
-    await failure(connecting([to], 'ws://gateway.invalid'), 4, 'GATEWAY_UNREACHABLE', /name (does not|cannot)/)
+    await failure(connecting([to], 'wss://gateway.invalid'), 4, 'GATEWAY_UNREACHABLE', /name (does not|cannot)/)
   })
 
   test('the path is wrong', async () => {
@@ -282,7 +282,7 @@ describe('the gateway', { concurrency: 3 }, () => {
 
   test('plain, asked for TLS', async () => {
     const running = connecting([to], gateway.url.replace('ws:', 'wss:'))
-    await failure(running, 4, 'GATEWAY_UNREACHABLE', /closed the connection/, /without TLS there, write ws:/)
+    await failure(running, 4, 'TLS', /does not speak TLS there/, /without TLS there, write ws:/)
   })
 
   test('an agent waits for a gateway that is not there yet', async () => {

@@ -153,14 +153,10 @@ async function run(targets: readonly string[], flags: Flags, line: CommandLine, 
   const udpIdleMs = timerFlag('--udp-idle-timeout', flags.udpIdleTimeout, 1_000)
   const redial = redialFrom(flags)
   const gateway = await gatewayDialler(flags, 'connect', io)
-  const gatewayName = gateway.url.href.replace(/\/$/, '')
+  const gatewayName = gateway.address.url.href.replace(/\/$/, '')
   let connect: Connect | undefined
   const quit = new AbortController()
-  const suggestions = new Suggestions({
-    url: gateway.url,
-    token: gateway.token,
-    ...(flags.caFile !== undefined && { caFile: flags.caFile }),
-  })
+  const suggestions = new Suggestions({ ...gateway.address, token: gateway.token })
   const plainOutput = createOutput({
     io,
     output: json ? 'json' : 'text',

@@ -45,10 +45,9 @@ async function run(text: string | undefined, flags: Flags, io: Io): Promise<void
   const target = text === undefined ? undefined : parseTarget(text, flags.namespace)
   const terminal = terminalOf({ stderr: io.stdout, env: io.env })
   const shutdown = shutdownOnSignals()
-  const { gateway, caFile, agent } = flags
+  const { agent } = flags
   const patient = {
-    gateway,
-    caFile,
+    flags,
     agent,
     target,
     env: io.env,

@@ -3,7 +3,7 @@ import { rm } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { Command } from 'commander'
 import { askGateway } from '../../carrier/ask.ts'
-import { dialGateway, parseGatewayUrl } from '../../carrier/dial.ts'
+import { dialGateway, type GatewayAddress } from '../../carrier/dial.ts'
 import { systemClock } from '../../clock.ts'
 import { TunnelError } from '../../errors.ts'
 import { Link } from '../../mux/link.ts'
@@ -17,16 +17,13 @@ import type { Context } from '../config/context.ts'
 import { configFile } from '../config/paths.ts'
 import type { Io } from '../io.ts'
 import type { LoginOffer } from '../oidc.ts'
-import { gatewayOptions, option } from '../options.ts'
+import { type GatewayFlags, gatewayAddress, gatewayOptions, option } from '../options.ts'
 import { writePrivately } from '../own-file.ts'
 import { shutdownOnSignals } from '../signals.ts'
 import { software } from '../version.ts'
 import { storedToken } from './context.ts'
 
-interface Flags {
-  readonly gateway?: string
-  readonly tokenFile?: string
-  readonly caFile?: string
+interface Flags extends GatewayFlags {
   readonly name?: string
   readonly agent?: string
   readonly namespace?: string
@@ -61,19 +58,21 @@ async function run(flags: Flags, io: Io): Promise<void> {
   if (flags.gateway === undefined) {
     throw new TunnelError('USAGE', 'no gateway was given', { hint: 'write it as: tunnelctl login --gateway wss://…' })
   }
-  const url = parseGatewayUrl(flags.gateway)
+  const address = await gatewayAddress(flags, io)
+  const { url } = address
   const config = await Config.load(configFile(io.env))
   const name = flags.name ?? url.host
   const shutdown = shutdownOnSignals()
   try {
     const { signal } = shutdown
-    const login = await logIn(url, flags, io, signal)
-    const agents = await check(url, login.token, flags.caFile, signal)
+    const login = await logIn(address, flags, io, signal)
+    const agents = await check(address, login.token, signal)
     const tokenFile = login.keep === undefined ? absolute(flags.tokenFile) : storedToken(config.file, name)
     const context: Context = {
       gateway: url.href.replace(/\/$/, ''),
       'token-file': tokenFile,
       ...(flags.caFile !== undefined && { 'ca-file': absolute(flags.caFile) }),
+      ...(flags.allowPlaintext && { 'allow-plaintext': 'true' }),
       ...(flags.agent !== undefined && { agent: flags.agent }),
       ...(flags.namespace !== undefined && { namespace: flags.namespace }),
     }
@@ -97,10 +96,10 @@ interface Login {
   readonly keep?: (tokenFile: string) => Promise<void>
 }
 
-async function logIn(url: URL, { tokenFile, caFile }: Flags, io: Io, signal: AbortSignal): Promise<Login> {
+async function logIn(address: GatewayAddress, { tokenFile }: Flags, io: Io, signal: AbortSignal): Promise<Login> {
   const { env, stdin } = io
   const given = tokenFile !== undefined || (env.TUNNELCTL_TOKEN ?? '') !== ''
-  const offer = given ? undefined : await offered(url, caFile, signal)
+  const offer = given ? undefined : await offered(address, signal)
   if (offer !== undefined) {
     const [{ logInByDevice }, { keepTokens }] = await Promise.all([import('../oidc.ts'), import('../renewal.ts')])
     const tokens = await logInByDevice(offer, line => io.stderr.write(`${line}\n`), signal)
@@ -121,8 +120,8 @@ async function logIn(url: URL, { tokenFile, caFile }: Flags, io: Io, signal: Abo
 }
 
 /** Where the gateway's people log in; undefined when it takes only tokens that somebody has made. */
-async function offered(url: URL, caFile: string | undefined, signal: AbortSignal): Promise<LoginOffer | undefined> {
-  const { body } = await askGateway({ url, path: '/v1/login', signal, ...(caFile !== undefined && { caFile }) })
+async function offered(address: GatewayAddress, signal: AbortSignal): Promise<LoginOffer | undefined> {
+  const { body } = await askGateway({ ...address, path: '/v1/login', signal })
   const { oidc } = (body ?? {}) as { oidc?: Record<string, unknown> }
   const { issuer, clientId, scopes } = oidc ?? {}
   if (typeof issuer !== 'string' || typeof clientId !== 'string' || !URL.canParse(issuer)) return undefined
@@ -130,15 +129,8 @@ async function offered(url: URL, caFile: string | undefined, signal: AbortSignal
 }
 
 /** Comes in as `connect` would. Returns the agents that the token may use, of those that are connected. */
-async function check(url: URL, token: string, caFile: string | undefined, signal: AbortSignal): Promise<unknown> {
-  const carrier = await dialGateway({
-    url,
-    role: 'connect',
-    token,
-    clock: systemClock,
-    signal,
-    ...(caFile !== undefined && { caFile }),
-  })
+async function check(address: GatewayAddress, token: string, signal: AbortSignal): Promise<unknown> {
+  const carrier = await dialGateway({ ...address, role: 'connect', token, clock: systemClock, signal })
   const link = await Link.greet(carrier, { clock: systemClock, hello: { role: 'connect', software }, signal })
   link.close('logged in')
   await link.ended

@@ -5,7 +5,7 @@ import { TunnelError } from '../../errors.ts'
 import { formatTarget, parseTarget } from '../../net/target.ts'
 import { applyContext, contextOption } from '../config/apply.ts'
 import type { Io } from '../io.ts'
-import { type GatewayFlags, gatewayOptions, gatewayUrl, option, tokenOf } from '../options.ts'
+import { type GatewayFlags, gatewayAddress, gatewayOptions, option, tokenOf } from '../options.ts'
 import { shutdownOnSignals } from '../signals.ts'
 
 interface Flags extends GatewayFlags {
@@ -39,27 +39,27 @@ export function openCommand(io: Io): Command {
 
 async function run(text: string, flags: Flags, io: Io): Promise<void> {
   const target = formatTarget(parseTarget(text, flags.namespace))
-  const url = gatewayUrl(flags)
+  const address = await gatewayAddress(flags, io)
   const token = await tokenOf(flags, io)
   const shutdown = shutdownOnSignals()
   try {
     const { signal } = shutdown
-    const { agent, caFile } = flags
+    const { agent } = flags
     const body = { target, ...(agent !== undefined && { agent }) }
-    const answer = await askGateway({ url, path: '/v1/open', token, body, signal, ...(caFile && { caFile }) })
-    const address = addressFrom(url, answer.body)
-    io.stdout.write(`${address}\n`)
+    const answer = await askGateway({ ...address, path: '/v1/open', token, body, signal })
+    const place = placeFrom(address.url, answer.body)
+    io.stdout.write(`${place}\n`)
     if (!flags.browser || io.stdout.isTTY !== true) return
     const { default: openInBrowser } = await import('open')
     // It goes on without us, and is not waited for.
-    ;(await openInBrowser(address)).on('error', () => io.stderr.write('no browser could be started: open it by hand\n'))
+    ;(await openInBrowser(place)).on('error', () => io.stderr.write('no browser could be started: open it by hand\n'))
   } finally {
     shutdown.release()
   }
 }
 
 /** Where the gateway is, by the host that it names. */
-function addressFrom(gateway: URL, answer: unknown): string {
+function placeFrom(gateway: URL, answer: unknown): string {
   const { host, path } = (answer ?? {}) as { host?: unknown; path?: unknown }
   const valid = typeof host === 'string' && /^[a-z0-9.-]{1,253}$/.test(host) && typeof path === 'string'
   if (!valid || !/^\/\.tunnelctl\/login\?code=[\w-]{1,128}$/.test(path)) {

@@ -47,8 +47,12 @@ export async function withForwards<T>(
   { stage, io, ports, signal }: ForwardsOptions,
   body: (forwards: Forwards) => Promise<T>,
 ): Promise<T> {
-  const { url, dial } = await gatewayDialler({ gateway: stage.url, tokenFile: stage.connectTokenFile }, 'connect', io)
-  const gateway = url.href.replace(/\/$/, '')
+  const { address, dial } = await gatewayDialler(
+    { gateway: stage.url, tokenFile: stage.connectTokenFile },
+    'connect',
+    io,
+  )
+  const gateway = address.url.href.replace(/\/$/, '')
   const own = new AbortController()
   let resumed: (gapMs: number) => void = () => {}
   let connect: Connect | undefined

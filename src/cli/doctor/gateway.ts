@@ -11,8 +11,9 @@ import { Link } from '../../mux/link.ts'
 import { tokenIssuer } from '../../net/claims.ts'
 import { formatDuration } from '../../net/duration.ts'
 import { inspectToken } from '../../token/token.ts'
-import { gatewayUrl } from '../options.ts'
+import { gatewayAddress } from '../options.ts'
 import { formatMs } from '../output/units.ts'
+import { proxyFor } from '../proxy.ts'
 import { software } from '../version.ts'
 import { type Known, type Patient, TIMEOUT_MS } from './patient.ts'
 
@@ -20,9 +21,9 @@ import { type Known, type Patient, TIMEOUT_MS } from './patient.ts'
 const MAX_CLOCK_OFFSET_MS = 60_000
 const DAY_MS = 24 * 60 * 60_000
 
-export async function configuration({ gateway: text }: Patient, known: Known): Promise<string> {
-  known.url = gatewayUrl(text === undefined ? {} : { gateway: text })
-  return `the gateway is ${known.url.href.replace(/\/$/, '')}`
+export async function configuration({ flags, env }: Patient, known: Known): Promise<string> {
+  known.address = await gatewayAddress(flags, { env })
+  return `the gateway is ${known.address.url.href.replace(/\/$/, '')}`
 }
 
 export async function token(patient: Patient, known: Known): Promise<string> {
@@ -47,14 +48,22 @@ export async function token(patient: Patient, known: Known): Promise<string> {
   return `for ${String(claims.sub)}${lifetime}; allows ${listed(claims.allow)} at ${listed(claims.agents)}`
 }
 
-export async function proxy({ env }: Patient): Promise<string | undefined> {
+export async function proxy({ env }: Patient, { address }: Known): Promise<string | undefined> {
   const set = ['HTTPS_PROXY', 'https_proxy', 'HTTP_PROXY', 'http_proxy', 'ALL_PROXY', 'all_proxy'].filter(
     variable => (env[variable] ?? '') !== '',
   )
-  return set.length === 0 ? undefined : `${set.join(' and ')} set, and not used: tunnelctl dials the gateway itself`
+  if (set.length === 0) return undefined
+  const found = await proxyFor(address.url, env)
+  const why = `${set.join(' and ')} set`
+  return found === undefined
+    ? `${why}, and not for this gateway`
+    : `${why}: the way to the gateway is through ${found.host}`
 }
 
-export async function name(_: Patient, { url }: Known): Promise<string | undefined> {
+export async function name(_: Patient, { address }: Known): Promise<string | undefined> {
+  const { url, agent } = address
+  // Whoever goes through a proxy need not know the name.
+  if (agent !== undefined) return undefined
   const host = hostOf(url)
   if (isIP(host) !== 0) return undefined
   try {
@@ -65,7 +74,9 @@ export async function name(_: Patient, { url }: Known): Promise<string | undefin
   }
 }
 
-export async function network(_: Patient, { url }: Known): Promise<string> {
+export async function network(_: Patient, { address }: Known): Promise<string | undefined> {
+  const { url, agent } = address
+  if (agent !== undefined) return undefined
   const since = systemClock.now()
   const socket = connectTcp({ host: hostOf(url), port: portOf(url), timeout: TIMEOUT_MS })
   try {
@@ -80,8 +91,9 @@ export async function network(_: Patient, { url }: Known): Promise<string> {
   }
 }
 
-export async function tls({ caFile }: Patient, { url }: Known): Promise<string | undefined> {
-  if (url.protocol !== 'wss:') return undefined
+export async function tls(_: Patient, { address }: Known): Promise<string | undefined> {
+  const { url, caFile, agent } = address
+  if (agent !== undefined || url.protocol !== 'wss:') return undefined
   const host = hostOf(url)
   const ca = caFile === undefined ? {} : { ca: readCa(caFile) }
   const servername = isIP(host) === 0 ? { servername: host } : {}
@@ -102,15 +114,9 @@ export async function tls({ caFile }: Patient, { url }: Known): Promise<string |
 /** Kept for the clock, which is read off the same answer. */
 const answers = new WeakMap<Patient, number>()
 
-export async function gateway(patient: Patient, { url, token: secret }: Known): Promise<string> {
-  const { signal, caFile } = patient
-  const { body, date } = await askGateway({
-    url,
-    path: '/v1/services',
-    token: secret,
-    signal,
-    ...(caFile !== undefined && { caFile }),
-  })
+export async function gateway(patient: Patient, { address, token: secret }: Known): Promise<string> {
+  const { signal } = patient
+  const { body, date } = await askGateway({ ...address, path: '/v1/services', token: secret, signal })
   if (date !== undefined) answers.set(patient, date - Date.now())
   const { agents } = body as { agents?: readonly unknown[] }
   const count = Array.isArray(agents) ? agents.length : 0
@@ -129,15 +135,8 @@ export async function clock(patient: Patient): Promise<string | undefined> {
 }
 
 /** Some proxies pass requests on and not upgrades. */
-export async function webSocket({ signal, caFile }: Patient, { url, token: secret }: Known): Promise<string> {
-  const carrier = await dialGateway({
-    url,
-    role: 'connect',
-    token: secret,
-    clock: systemClock,
-    signal,
-    ...(caFile !== undefined && { caFile }),
-  })
+export async function webSocket({ signal }: Patient, { address, token: secret }: Known): Promise<string> {
+  const carrier = await dialGateway({ ...address, role: 'connect', token: secret, clock: systemClock, signal })
   const link = await Link.greet(carrier, { clock: systemClock, hello: { role: 'connect', software }, signal })
   link.close('examined')
   await link.ended

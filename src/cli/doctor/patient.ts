@@ -1,11 +1,12 @@
 /** What a check of `tunnelctl doctor` is given, and what it finds. */
+import type { GatewayAddress } from '../../carrier/dial.ts'
 import type { TunnelError } from '../../errors.ts'
 import type { Target } from '../../net/target.ts'
+import type { GatewayFlags } from '../options.ts'
 
 export interface Patient {
-  readonly gateway: string | undefined
+  readonly flags: GatewayFlags
   readonly token: () => Promise<string>
-  readonly caFile: string | undefined
   readonly agent: string | undefined
   readonly target: Target | undefined
   readonly env: NodeJS.ProcessEnv
@@ -24,7 +25,7 @@ export const TIMEOUT_MS = 10_000
 
 /** What the checks before have found out. */
 export interface Known {
-  url: URL
+  address: GatewayAddress
   token: string
 }
 

@@ -25,17 +25,17 @@ export interface Probe {
  */
 export async function withProbe(
   patient: Patient,
-  { url, token }: Known,
+  { address, token }: Known,
   target: Target | undefined,
   task: (probe: Probe) => Promise<string>,
 ): Promise<string> {
-  const { caFile, agent } = patient
+  const { agent } = patient
   const own = new AbortController()
   const signal = AbortSignal.any([patient.signal, own.signal])
   const events = new Events()
-  const gateway = { url, role: 'connect', token, clock: systemClock, ...(caFile !== undefined && { caFile }) } as const
+  const gateway = { ...address, role: 'connect', token, clock: systemClock } as const
   const connect = new Connect({
-    gateway: url.href,
+    gateway: address.url.href,
     sink: events,
     ...(agent !== undefined && { agent }),
     software,

@@ -8,7 +8,7 @@ import type { Known, Patient } from './patient.ts'
 import { type Probe, withProbe } from './probe.ts'
 
 export async function agentAndService(patient: Patient, known: Known): Promise<string> {
-  const { target, caFile } = patient
+  const { target } = patient
   try {
     return await withProbe(patient, known, target, async probe => {
       const { agent, ping } = probe.snapshot
@@ -18,7 +18,7 @@ export async function agentAndService(patient: Patient, known: Known): Promise<s
     })
   } catch (thrown) {
     if (target === undefined) throw thrown
-    const suggestions = new Suggestions({ ...known, ...(caFile !== undefined && { caFile }) })
+    const suggestions = new Suggestions({ ...known.address, token: known.token })
     throw await suggestions.improve(asTunnelError(thrown), formatTarget(target))
   }
 }

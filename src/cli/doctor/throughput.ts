@@ -45,12 +45,13 @@ async function measured(task: () => Promise<string>): Promise<string> {
   }
 }
 
-function ask({ caFile, signal }: Patient, { url, token }: Known, method: 'GET' | 'POST'): ClientRequest {
+function ask({ signal }: Patient, { address, token }: Known, method: 'GET' | 'POST'): ClientRequest {
+  const { url, caFile, agent = false } = address
   const secure = url.protocol === 'wss:'
   const endpoint = gatewayEndpoint(url, '/v1/measure')
   const ca = caFile === undefined ? {} : { ca: readCa(caFile) }
   const headers = { authorization: `Bearer ${token}` }
-  const options = { method, headers, agent: false, signal, timeout: TIMEOUT_MS, ...ca }
+  const options = { method, headers, agent, signal, timeout: TIMEOUT_MS, ...ca }
   const request = (secure ? httpsRequest : httpRequest)(endpoint, options)
   request.on('timeout', () => request.destroy())
   return request
