@@ -10,10 +10,15 @@ const IDLE_SECONDS = 3600
 const LIFETIME_SECONDS = 86_400
 const DRAIN_SECONDS = 60
 
-type IngressEdge = Exclude<Edge, 'gateway-api' | 'none'>
+export type IngressEdge = Exclude<Edge, 'gateway-api' | 'none'>
 
 /** Only Gateways have no usual class. */
-const classes: Readonly<Record<IngressEdge, string>> = { nginx: 'nginx', alb: 'alb', gke: 'gce', traefik: 'traefik' }
+export const classes: Readonly<Record<IngressEdge, string>> = {
+  nginx: 'nginx',
+  alb: 'alb',
+  gke: 'gce',
+  traefik: 'traefik',
+}
 
 const annotations: Readonly<Record<IngressEdge, Labels>> = {
   nginx: {
