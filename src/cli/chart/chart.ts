@@ -84,5 +84,9 @@ export const listensTest = (chart: ChartName, image: string, address: string): o
   },
 })
 
-const LISTENS =
-  "const u=new URL(process.argv[1]);require('net').connect(u.port||(u.protocol==='wss:'?443:80),u.hostname).on('connect',()=>process.exit()).on('error',e=>{console.error(e.message);process.exit(1)})"
+/** What cannot be reached ends it, with the reason. */
+const LISTENS = [
+  'const url = new URL(require("process").argv[1])',
+  'const port = url.port || (/s:$/.test(url.protocol) ? 443 : 80)',
+  'require("net").connect(port, url.hostname, function () { this.destroy() })',
+].join('; ')
