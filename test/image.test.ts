@@ -11,7 +11,7 @@ import { npm } from './support/npm.ts'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const read = (file: string): string => readFileSync(join(root, file), 'utf8')
-const steps = read('Dockerfile')
+const steps: readonly (readonly string[])[] = read('Dockerfile')
   .replace(/\\\n/g, ' ')
   .split('\n')
   .filter(line => /^[A-Z]+ /.test(line))
@@ -46,7 +46,7 @@ test('the package that is built from what is sent has what the image starts', as
   assert.equal(node, '/nodejs/bin/node', 'where the distroless images have it')
   assert.match(script, /^\/app\//)
   const started = join(folder, script)
-  for (const args of [['--version'], ['agent', '--help'], ['gateway', '--help'], [...listed('CMD')]]) {
+  for (const args of [['--version'], ['agent', '--help'], ['gateway', '--help'], listed('CMD')]) {
     const { stdout } = await promisify(execFile)(process.execPath, [started, ...args], { cwd: '/', env: {} })
     assert.notEqual(stdout, '')
   }
