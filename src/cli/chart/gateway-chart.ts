@@ -15,6 +15,7 @@ const NAME = 'tunnelctl-gateway'
 const HOST = '^([a-z0-9-]+(\\.[a-z0-9-]+)+)?$'
 
 const ownTls = 'and (eq $.Values.ingress.type "none") $.Values.tlsSecret'
+const TLS = '$.Values.tlsSecret'
 const oidc = '$.Values.oidc.issuer'
 const domain = '$.Values.ingressDomain'
 const inCloud = 'has $.Values.ingress.type (list "alb" "gke")'
@@ -88,14 +89,31 @@ export const gatewayChart = (version: string): Files =>
     ),
   })
 
-const notes = (): string =>
-  `${gatewayNotes({
+function notes(): string {
+  const {
+    tlsSecret: _,
+    oidc: __,
+    ...plain
+  } = {
     ...sample,
     namespace: '{{ .Release.Namespace }}',
     verifyKeySecret: KEYS,
-    tlsSecret: '{{ default "NAME" .Values.tlsSecret }}',
-    oidc: { issuer: '', audience: '', rulesConfigMap: '{{ default "NAME" .Values.oidc.rulesConfigMap }}' },
-  }).join('\n')}\n`
+    // Without a note of its own: the values say whether one is needed.
+    edge: 'nginx' as const,
+  }
+  const always = gatewayNotes(plain)
+  const more = (install: GatewayInstall) => gatewayNotes(install).slice(always.length)
+  const rules = { issuer: '', audience: '', rulesConfigMap: '{{ .Values.oidc.rulesConfigMap }}' }
+  return [
+    ...always,
+    `{{- if ${TLS} }}`,
+    ...more({ ...plain, tlsSecret: `{{ ${TLS} }}` }),
+    '{{- end }}',
+    `{{- if ${oidc} }}`,
+    ...more({ ...plain, oidc: rules }),
+    '{{- end }}\n',
+  ].join('\n')
+}
 
 function policy() {
   const made = chartObject(gatewayNetworkPolicy(named, GATEWAY_PORT, true))
@@ -163,8 +181,6 @@ function deployment() {
     },
   })
 }
-
-const TLS = '$.Values.tlsSecret'
 
 function edgeOf(edge: Exclude<Edge, 'none'>): string {
   const { tlsSecret: _, ...plain } = sample
