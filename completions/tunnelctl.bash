@@ -27,6 +27,7 @@ _tunnelctl() {
             ' context') path='context' ;;
             ' config') path='config' ;;
             ' token') path='token' ;;
+            ' manifests') path='manifests' ;;
             ' demo') path='demo' ;;
             ' completion') path='completion' ;;
             'context list') path='context list' ;;
@@ -38,6 +39,8 @@ _tunnelctl() {
             'token keygen') path='token keygen' ;;
             'token create') path='token create' ;;
             'token inspect') path='token inspect' ;;
+            'manifests agent') path='manifests agent' ;;
+            'manifests gateway') path='manifests gateway' ;;
         esac
     done
     case "$path $prev" in
@@ -55,6 +58,10 @@ _tunnelctl() {
         'doctor -o' | 'doctor --output') words='text json' ;;
         'context list -o' | 'context list --output') words='table json name' ;;
         'token create --role') words='connect agent' ;;
+        'manifests agent --discovery') words='cluster namespaces off' ;;
+        'manifests agent -o' | 'manifests agent --output') words='yaml json' ;;
+        'manifests gateway --ingress') words='gateway-api nginx alb gke traefik none' ;;
+        'manifests gateway -o' | 'manifests gateway --output') words='yaml json' ;;
         'connect --context') _tunnelctl_live contexts && return ;;
         'connect --agent') _tunnelctl_live agents && return ;;
         'connect -n' | 'connect --namespace') _tunnelctl_live namespaces && return ;;
@@ -69,10 +76,10 @@ _tunnelctl() {
         'doctor --agent') _tunnelctl_live agents && return ;;
         'doctor -n' | 'doctor --namespace') _tunnelctl_live namespaces && return ;;
         'config view --context') _tunnelctl_live contexts && return ;;
-        'connect --gateway' | 'connect --address' | 'connect --socks5' | 'connect --stats-interval' | 'connect --ping-interval' | 'connect --hold-timeout' | 'connect --udp-idle-timeout' | 'connect --redial-every' | 'agent --gateway' | 'agent --service' | 'agent --allow' | 'agent --deny' | 'agent --cluster-domain' | 'agent --dns-server' | 'agent --dial-timeout' | 'agent --redial-every' | 'agent --drain-timeout' | 'agent --detached-ttl' | 'agent --detached-memory' | 'agent --group' | 'agent --health-listen' | 'agent --discovery-namespaces' | 'agent --discovery-selector' | 'agent --kubernetes-api' | 'gateway --listen' | 'gateway --admin-listen' | 'gateway --oidc-issuer' | 'gateway --oidc-audience' | 'gateway --oidc-scopes' | 'gateway --http-listen' | 'gateway --drain-timeout' | 'gateway --ingress-domain' | 'gateway --ingress-public' | 'gateway --ingress-timeout' | 'gateway --ingress-idle-timeout' | 'gateway --trusted-proxies' | 'open --gateway' | 'services --gateway' | 'agents --gateway' | 'doctor --gateway' | 'login --gateway' | 'login --name' | 'login --agent' | 'login -n' | 'login --namespace' | 'token create --subject' | 'token create --agent' | 'token create --allow' | 'token create --ttl') return ;;
+        'connect --gateway' | 'connect --address' | 'connect --socks5' | 'connect --stats-interval' | 'connect --ping-interval' | 'connect --hold-timeout' | 'connect --udp-idle-timeout' | 'connect --redial-every' | 'agent --gateway' | 'agent --service' | 'agent --allow' | 'agent --deny' | 'agent --cluster-domain' | 'agent --dns-server' | 'agent --dial-timeout' | 'agent --redial-every' | 'agent --drain-timeout' | 'agent --detached-ttl' | 'agent --detached-memory' | 'agent --group' | 'agent --health-listen' | 'agent --discovery-namespaces' | 'agent --discovery-selector' | 'agent --kubernetes-api' | 'gateway --listen' | 'gateway --admin-listen' | 'gateway --oidc-issuer' | 'gateway --oidc-audience' | 'gateway --oidc-scopes' | 'gateway --http-listen' | 'gateway --drain-timeout' | 'gateway --ingress-domain' | 'gateway --ingress-public' | 'gateway --ingress-timeout' | 'gateway --ingress-idle-timeout' | 'gateway --trusted-proxies' | 'open --gateway' | 'services --gateway' | 'agents --gateway' | 'doctor --gateway' | 'login --gateway' | 'login --name' | 'login --agent' | 'login -n' | 'login --namespace' | 'token create --subject' | 'token create --agent' | 'token create --allow' | 'token create --ttl' | 'manifests agent --gateway' | 'manifests agent --name' | 'manifests agent --token-secret' | 'manifests agent --service-account-token' | 'manifests agent --allow' | 'manifests agent --deny' | 'manifests agent --namespaces' | 'manifests agent -n' | 'manifests agent --namespace' | 'manifests agent --image' | 'manifests agent --replicas' | 'manifests gateway --host' | 'manifests gateway --verify-key-secret' | 'manifests gateway --tls-secret' | 'manifests gateway --ingress-class' | 'manifests gateway --ingress-domain' | 'manifests gateway --oidc-issuer' | 'manifests gateway --oidc-audience' | 'manifests gateway --oidc-rules-configmap' | 'manifests gateway -n' | 'manifests gateway --namespace' | 'manifests gateway --image' | 'manifests gateway --replicas') return ;;
         *)
             case $path in
-                '') words='connect agent gateway open services agents up ps stop logs doctor login context config token demo completion' flags='-V --version --no-color -h --help' ;;
+                '') words='connect agent gateway open services agents up ps stop logs doctor login context config token manifests demo completion' flags='-V --version --no-color -h --help' ;;
                 'connect') words='' flags='--gateway --token-file --ca-file --allow-plaintext --context --agent -n --namespace --address --socks5 --stdio -o --output --stats-interval --ping-interval --hold-timeout --udp-idle-timeout --redial-every --ready-file --detach --plain -q --quiet -v --verbose -h --help' live=targets ;;
                 'agent') words='' flags='--gateway --token-file --ca-file --allow-plaintext --service --allow --deny --cluster-domain --dns-server --dial-timeout --redial-every --drain-timeout --detached-ttl --detached-memory --group --health-listen --discovery --discovery-namespaces --discovery-selector --kubernetes-api --log-format --log-level -h --help' ;;
                 'gateway') words='' flags='--listen --admin-listen --verify-key --clusters --oidc-issuer --oidc-audience --oidc-rules --oidc-scopes --tls-cert --tls-key --http-listen --proxy-protocol --drain-timeout --dev --ingress-domain --routes --ingress-public --ingress-timeout --ingress-idle-timeout --log-frames --trusted-proxies --log-format --log-level -h --help' ;;
@@ -97,6 +104,9 @@ _tunnelctl() {
                 'token keygen') words='' flags='--out -h --help' ;;
                 'token create') words='' flags='--key --role --subject --agent --allow --ttl -h --help' ;;
                 'token inspect') words='' flags='--token-file -h --help' ;;
+                'manifests') words='agent gateway' flags='-h --help' ;;
+                'manifests agent') words='' flags='--gateway --name --token-secret --service-account-token --allow --deny --discovery --namespaces -n --namespace --create-namespace --image --replicas -o --output -h --help' ;;
+                'manifests gateway') words='' flags='--host --verify-key-secret --tls-secret --ingress --ingress-class --ingress-domain --oidc-issuer --oidc-audience --oidc-rules-configmap -n --namespace --create-namespace --image --replicas -o --output -h --help' ;;
                 'demo') words='' flags='--keep -h --help' ;;
                 'completion') words='bash zsh fish powershell' flags='-h --help' ;;
             esac

@@ -35,6 +35,8 @@ function __tunnelctl_at
                 set path config
             case ' token'
                 set path token
+            case ' manifests'
+                set path manifests
             case ' demo'
                 set path demo
             case ' completion'
@@ -57,6 +59,10 @@ function __tunnelctl_at
                 set path token create
             case 'token inspect'
                 set path token inspect
+            case 'manifests agent'
+                set path manifests agent
+            case 'manifests gateway'
+                set path manifests gateway
         end
     end
     test "$path" = "$argv"
@@ -84,6 +90,7 @@ complete -c tunnelctl -n '__tunnelctl_at' -a login -d 'check a gateway and a tok
 complete -c tunnelctl -n '__tunnelctl_at' -a context -d 'list and change the gateways that you use'
 complete -c tunnelctl -n '__tunnelctl_at' -a config -d 'show your configuration, and where each value is set'
 complete -c tunnelctl -n '__tunnelctl_at' -a token -d 'make keys and tokens, and look into a token'
+complete -c tunnelctl -n '__tunnelctl_at' -a manifests -d 'print the Kubernetes objects that install an agent or a gateway'
 complete -c tunnelctl -n '__tunnelctl_at' -a demo -d 'see it all at work on this machine, in seconds'
 complete -c tunnelctl -n '__tunnelctl_at' -a completion -d 'print a completion script for your shell'
 complete -c tunnelctl -n '__tunnelctl_at' -s V -l version -d 'print the version'
@@ -249,6 +256,38 @@ complete -c tunnelctl -n '__tunnelctl_at token create' -l ttl -x -d 'how long it
 complete -c tunnelctl -n '__tunnelctl_at token create' -s h -l help -d 'show this help'
 complete -c tunnelctl -n '__tunnelctl_at token inspect' -l token-file -r -F -d 'file with the token, - for stdin; without it, TUNNELCTL_TOKEN is the token'
 complete -c tunnelctl -n '__tunnelctl_at token inspect' -s h -l help -d 'show this help'
+complete -c tunnelctl -n '__tunnelctl_at manifests' -a agent -d 'print the objects of an agent'
+complete -c tunnelctl -n '__tunnelctl_at manifests' -a gateway -d 'print the objects of a gateway'
+complete -c tunnelctl -n '__tunnelctl_at manifests' -s h -l help -d 'show this help'
+complete -c tunnelctl -n '__tunnelctl_at manifests agent' -l gateway -x -d 'the gateway to dial, as wss://gateway.example.com'
+complete -c tunnelctl -n '__tunnelctl_at manifests agent' -l name -x -d 'the agent\'s name, as its token has it; for more than one in a namespace'
+complete -c tunnelctl -n '__tunnelctl_at manifests agent' -l token-secret -x -d 'the Secret with its token, at the key "token"; default: tunnelctl-agent'
+complete -c tunnelctl -n '__tunnelctl_at manifests agent' -l service-account-token -x -d 'in place of it, a token that the cluster makes and renews; default audience: tunnelctl-gateway'
+complete -c tunnelctl -n '__tunnelctl_at manifests agent' -l allow -x -d 'reach these only, whatever tokens allow: api/prod:8080, */dev:*'
+complete -c tunnelctl -n '__tunnelctl_at manifests agent' -l deny -x -d 'never reach these'
+complete -c tunnelctl -n '__tunnelctl_at manifests agent' -l discovery -x -a 'cluster namespaces off' -d 'look services up in the API: cluster, namespaces, or off'
+complete -c tunnelctl -n '__tunnelctl_at manifests agent' -l namespaces -x -d 'those to look in, with --discovery namespaces'
+complete -c tunnelctl -n '__tunnelctl_at manifests agent' -s n -l namespace -x -d 'where to install it'
+complete -c tunnelctl -n '__tunnelctl_at manifests agent' -l create-namespace -d 'make the namespace too; tunnelctl is made anyway'
+complete -c tunnelctl -n '__tunnelctl_at manifests agent' -l image -x -d 'the image that the pods run; default: that of this version of tunnelctl at ghcr.io/tunnelctl/tunnelctl'
+complete -c tunnelctl -n '__tunnelctl_at manifests agent' -l replicas -x -d 'how many pods'
+complete -c tunnelctl -n '__tunnelctl_at manifests agent' -s o -l output -x -a 'yaml json' -d 'yaml, or json'
+complete -c tunnelctl -n '__tunnelctl_at manifests agent' -s h -l help -d 'show this help'
+complete -c tunnelctl -n '__tunnelctl_at manifests gateway' -l host -x -d 'where it is reached, as gateway.example.com'
+complete -c tunnelctl -n '__tunnelctl_at manifests gateway' -l verify-key-secret -x -d 'the Secret with the public key to check tokens with, at the key "issuer.key.pub"'
+complete -c tunnelctl -n '__tunnelctl_at manifests gateway' -l tls-secret -x -d 'the Secret with the certificate for the host, of the type kubernetes.io/tls'
+complete -c tunnelctl -n '__tunnelctl_at manifests gateway' -l ingress -x -a 'gateway-api nginx alb gke traefik none' -d 'what ends TLS in front: gateway-api, nginx, alb, gke, traefik, or none: a load balancer and the gateway itself'
+complete -c tunnelctl -n '__tunnelctl_at manifests gateway' -l ingress-class -x -d 'the class of the Ingress or Gateway, where it is not the usual one'
+complete -c tunnelctl -n '__tunnelctl_at manifests gateway' -l ingress-domain -x -d 'serve services as HTTP: service--namespace--port.DOMAIN'
+complete -c tunnelctl -n '__tunnelctl_at manifests gateway' -l oidc-issuer -x -d 'let people in who log in there: an OpenID Connect provider'
+complete -c tunnelctl -n '__tunnelctl_at manifests gateway' -l oidc-audience -x -d 'the client id of tunnelctl at the issuer'
+complete -c tunnelctl -n '__tunnelctl_at manifests gateway' -l oidc-rules-configmap -x -d 'the ConfigMap that says who may do what, at the key "rules.yaml"'
+complete -c tunnelctl -n '__tunnelctl_at manifests gateway' -s n -l namespace -x -d 'where to install it'
+complete -c tunnelctl -n '__tunnelctl_at manifests gateway' -l create-namespace -d 'make the namespace too; tunnelctl is made anyway'
+complete -c tunnelctl -n '__tunnelctl_at manifests gateway' -l image -x -d 'the image that the pods run; default: that of this version of tunnelctl at ghcr.io/tunnelctl/tunnelctl'
+complete -c tunnelctl -n '__tunnelctl_at manifests gateway' -l replicas -x -d 'how many pods: one'
+complete -c tunnelctl -n '__tunnelctl_at manifests gateway' -s o -l output -x -a 'yaml json' -d 'yaml, or json'
+complete -c tunnelctl -n '__tunnelctl_at manifests gateway' -s h -l help -d 'show this help'
 complete -c tunnelctl -n '__tunnelctl_at demo' -l keep -d 'then leave it running, with a URL to try, until Ctrl-C'
 complete -c tunnelctl -n '__tunnelctl_at demo' -s h -l help -d 'show this help'
 complete -c tunnelctl -n '__tunnelctl_at completion' -a 'bash zsh fish powershell'

@@ -22,6 +22,7 @@ Register-ArgumentCompleter -Native -CommandName tunnelctl -ScriptBlock {
             @('context', 'list and change the gateways that you use'),
             @('config', 'show your configuration, and where each value is set'),
             @('token', 'make keys and tokens, and look into a token'),
+            @('manifests', 'print the Kubernetes objects that install an agent or a gateway'),
             @('demo', 'see it all at work on this machine, in seconds'),
             @('completion', 'print a completion script for your shell'),
             @('-V', 'print the version'),
@@ -267,6 +268,51 @@ Register-ArgumentCompleter -Native -CommandName tunnelctl -ScriptBlock {
             @('-h', 'show this help'),
             @('--help', 'show this help')
         )
+        'manifests' = @(
+            @('agent', 'print the objects of an agent'),
+            @('gateway', 'print the objects of a gateway'),
+            @('-h', 'show this help'),
+            @('--help', 'show this help')
+        )
+        'manifests agent' = @(
+            @('--gateway', 'the gateway to dial, as wss://gateway.example.com'),
+            @('--name', 'the agent''s name, as its token has it; for more than one in a namespace'),
+            @('--token-secret', 'the Secret with its token, at the key "token"; default: tunnelctl-agent'),
+            @('--service-account-token', 'in place of it, a token that the cluster makes and renews; default audience: tunnelctl-gateway'),
+            @('--allow', 'reach these only, whatever tokens allow: api/prod:8080, */dev:*'),
+            @('--deny', 'never reach these'),
+            @('--discovery', 'look services up in the API: cluster, namespaces, or off'),
+            @('--namespaces', 'those to look in, with --discovery namespaces'),
+            @('-n', 'where to install it'),
+            @('--namespace', 'where to install it'),
+            @('--create-namespace', 'make the namespace too; tunnelctl is made anyway'),
+            @('--image', 'the image that the pods run; default: that of this version of tunnelctl at ghcr.io/tunnelctl/tunnelctl'),
+            @('--replicas', 'how many pods'),
+            @('-o', 'yaml, or json'),
+            @('--output', 'yaml, or json'),
+            @('-h', 'show this help'),
+            @('--help', 'show this help')
+        )
+        'manifests gateway' = @(
+            @('--host', 'where it is reached, as gateway.example.com'),
+            @('--verify-key-secret', 'the Secret with the public key to check tokens with, at the key "issuer.key.pub"'),
+            @('--tls-secret', 'the Secret with the certificate for the host, of the type kubernetes.io/tls'),
+            @('--ingress', 'what ends TLS in front: gateway-api, nginx, alb, gke, traefik, or none: a load balancer and the gateway itself'),
+            @('--ingress-class', 'the class of the Ingress or Gateway, where it is not the usual one'),
+            @('--ingress-domain', 'serve services as HTTP: service--namespace--port.DOMAIN'),
+            @('--oidc-issuer', 'let people in who log in there: an OpenID Connect provider'),
+            @('--oidc-audience', 'the client id of tunnelctl at the issuer'),
+            @('--oidc-rules-configmap', 'the ConfigMap that says who may do what, at the key "rules.yaml"'),
+            @('-n', 'where to install it'),
+            @('--namespace', 'where to install it'),
+            @('--create-namespace', 'make the namespace too; tunnelctl is made anyway'),
+            @('--image', 'the image that the pods run; default: that of this version of tunnelctl at ghcr.io/tunnelctl/tunnelctl'),
+            @('--replicas', 'how many pods: one'),
+            @('-o', 'yaml, or json'),
+            @('--output', 'yaml, or json'),
+            @('-h', 'show this help'),
+            @('--help', 'show this help')
+        )
         'demo' = @(
             @('--keep', 'then leave it running, with a URL to try, until Ctrl-C'),
             @('-h', 'show this help'),
@@ -301,6 +347,12 @@ Register-ArgumentCompleter -Native -CommandName tunnelctl -ScriptBlock {
         'context list -o' = @('table', 'json', 'name')
         'context list --output' = @('table', 'json', 'name')
         'token create --role' = @('connect', 'agent')
+        'manifests agent --discovery' = @('cluster', 'namespaces', 'off')
+        'manifests agent -o' = @('yaml', 'json')
+        'manifests agent --output' = @('yaml', 'json')
+        'manifests gateway --ingress' = @('gateway-api', 'nginx', 'alb', 'gke', 'traefik', 'none')
+        'manifests gateway -o' = @('yaml', 'json')
+        'manifests gateway --output' = @('yaml', 'json')
     }
     # What tunnelctl knows at this moment.
     $live = @{

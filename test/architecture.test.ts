@@ -106,7 +106,7 @@ test('each library stays in its place', () => {
     ora: /^cli\//,
     '@inquirer/password': /^cli\/prompt\.ts/,
     '@inquirer/search': /^cli\/prompt\.ts/,
-    yaml: /^(cli\/config\/|gateway\/settings\.ts)/,
+    yaml: /^(cli\/(config\/|manifests\/print\.ts)|gateway\/settings\.ts)/,
     'fastest-levenshtein': /^cli\/nearest\.ts/,
     open: /^cli\/commands\/open\.ts/,
     'https-proxy-agent': /^cli\/proxy\.ts/,

@@ -126,6 +126,13 @@ const commands: ReadonlyMap<string, Entry> = new Map<string, Entry>([
     },
   ],
   [
+    'manifests',
+    {
+      summary: 'print the Kubernetes objects that install an agent or a gateway',
+      load: async (io: Io) => (await import('./commands/manifests.ts')).manifestsCommand(io),
+    },
+  ],
+  [
     'demo',
     {
       summary: 'see it all at work on this machine, in seconds',

@@ -19,7 +19,9 @@ export async function readSmallFile(file: string, maxBytes: number, code: ErrorC
     const stat = await handle.stat()
     const text = await readSmallStream(handle.createReadStream({ end: maxBytes, autoClose: false }), maxBytes)
     if (text === undefined) throw new TunnelError(code, `${file} is over ${Math.ceil(maxBytes / 1024)} KiB`)
-    const shared = stat.isFile() && (stat.mode & 0o044) !== 0 && process.platform !== 'win32'
+    const { getuid, getgid } = process
+    // Without them this is Windows, where the bits mean nothing.
+    const shared = stat.isFile() && getuid && getgid && isShared(stat, { uid: getuid(), gid: getgid() })
     return shared ? { text, openMode: (stat.mode & 0o777).toString(8).padStart(4, '0') } : { text }
   } catch (thrown) {
     if (thrown instanceof TunnelError) throw thrown
@@ -27,6 +29,20 @@ export async function readSmallFile(file: string, maxBytes: number, code: ErrorC
   } finally {
     await handle?.close()
   }
+}
+
+interface Owner {
+  readonly uid: number
+  readonly gid: number
+}
+
+/**
+ * Whether others than `self` may read a file for no reason. A file of somebody else's that only the group of this process may read
+ * is meant for this process: so are secrets handed to the pods of Kubernetes.
+ */
+export function isShared({ mode, uid, gid }: Owner & { readonly mode: number }, self: Owner): boolean {
+  if ((mode & 0o004) !== 0) return true
+  return (mode & 0o040) !== 0 && !(uid !== self.uid && gid === self.gid)
 }
 
 /** The whole text of `stream`, or undefined when it is longer than `maxBytes`; then the rest is left unread. */

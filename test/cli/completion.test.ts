@@ -164,6 +164,7 @@ const cases: readonly [words: readonly string[], offered: readonly string[]][] =
       'gateway',
       'login',
       'logs',
+      'manifests',
       'open',
       'ps',
       'services',
@@ -195,6 +196,14 @@ const cases: readonly [words: readonly string[], offered: readonly string[]][] =
   [
     ['token', ''],
     ['create', 'inspect', 'keygen'],
+  ],
+  [
+    ['manifests', ''],
+    ['agent', 'gateway'],
+  ],
+  [
+    ['manifests', 'gateway', '--ingress', 'g'],
+    ['gateway-api', 'gke'],
   ],
   [['token', 'create', '--role', 'a'], ['agent']],
   [['token', 'create', '--su'], ['--subject']],

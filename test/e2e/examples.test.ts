@@ -84,6 +84,7 @@ const env = { PGUSER: 'postgres', PGDATABASE: 'postgres', TUNNELCTL_LISTEN: '127
 const tmux = { programs: ['tmux'], packages: 'tmux' }
 const openssl = { programs: ['openssl'], packages: 'openssl' }
 const curl = { programs: ['curl'], packages: 'curl' }
+const kubectl = { programs: ['kubectl'], packages: 'kubernetes-client' }
 const man = { programs: ['man'], packages: 'man-db' }
 const zsh = { programs: ['zsh'], packages: 'zsh' }
 const fish = { programs: ['fish'], packages: 'fish' }
@@ -145,6 +146,22 @@ const rules: readonly Rule[] = [
     lines: /^tunnelctl token create .*--role connect .*> ada\.token$/,
     play: ends({ after: 'tunnelctl services --token-file ada.token -o name | grep -x db/prod:5432' }),
   },
+  // Without a cluster kubectl can still parse what it would apply, and say what it would create.
+  {
+    lines: /\| kubectl apply -f -$/,
+    needs: kubectl,
+    play: async ({ line, box }) => {
+      const parsed = await box.run(line.replace('apply -f -', 'label --local -f - -o name parsed=yes'))
+      assert.match(parsed, /^deployment\.apps\/tunnelctl-(agent|gateway)$/m)
+    },
+  },
+  {
+    lines: /^kubectl -n tunnelctl create secret /,
+    needs: kubectl,
+    play: async ({ line, box }) =>
+      assert.match(await box.run(`${line} --dry-run=client -o name`), /^secret\/tunnelctl-(agent|gateway)$/m),
+  },
+  { lines: /^tunnelctl manifests /, play: ends({ says: /^kind: Deployment$/m }) },
   { lines: /^tunnelctl token inspect /, play: ends({ says: /"role": "connect"/ }) },
   { lines: /^tunnelctl services/, play: ends({ says: /\bdb\/prod:5432$|^prod +db /m }) },
   { lines: /^tunnelctl doctor/, play: ends() },

@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { after, test } from 'node:test'
 import { TunnelError } from '../../src/errors.ts'
-import { readSmallFile, readSmallStream } from '../../src/net/smallfile.ts'
+import { isShared, readSmallFile, readSmallStream } from '../../src/net/smallfile.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'tunnelctl-smallfile-'))
 after(() => rmSync(folder, { recursive: true }))
@@ -51,6 +51,15 @@ test('only a file that others may read has an open mode', { skip: windows }, asy
   assert.equal(await modeOf(0o640), '0640')
   assert.equal(await modeOf(0o604), '0604')
   assert.equal(await modeOf(0o444), '0444')
+})
+
+test('a secret that a pod gets through its group is not shared, and what all may read is', () => {
+  const pod = { uid: 65_532, gid: 65_532 }
+  assert.equal(isShared({ uid: 0, gid: 65_532, mode: 0o440 }, pod), false)
+  assert.equal(isShared({ uid: 0, gid: 65_532, mode: 0o444 }, pod), true)
+  assert.equal(isShared({ uid: 0, gid: 0, mode: 0o440 }, pod), true)
+  assert.equal(isShared({ ...pod, mode: 0o640 }, pod), true, 'their own, which they can close')
+  assert.equal(isShared({ ...pod, mode: 0o600 }, pod), false)
 })
 
 test('a named pipe is read to its end', { skip: windows }, async () => {

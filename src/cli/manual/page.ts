@@ -139,11 +139,14 @@ function targetParts(notes: ReadonlyMap<Command, readonly Note[]>): string[] {
 }
 
 function environmentParts(leaves: readonly Command[]): string[] {
-  const without = leaves.flatMap(command =>
-    visibleOptions(command)
-      .filter(({ envVar }) => envVar === undefined)
-      .map(({ long }) => `${long} of ${nameOf(command).replace('tunnelctl ', '')}`),
-  )
+  const without = leaves.flatMap(command => {
+    const name = nameOf(command).replace('tunnelctl ', '')
+    const all = visibleOptions(command)
+    const only = all.filter(({ envVar }) => envVar === undefined)
+    return only.length > 1 && only.length === all.length
+      ? [`all of ${name}`]
+      : only.map(({ long }) => `${long} of ${name}`)
+  })
   return [
     paragraph(
       'Every option can be set by a variable that is called after it: TUNNELCTL_TOKEN_FILE is --token-file. An option that may be repeated takes values with commas between them. The command line goes before the environment, and that before the context in use; tunnelctl config view --show-origin says which it was.',

@@ -1,0 +1,78 @@
+/** The agent in its cluster, as objects. */
+import { ADMIN_PORT, deploymentObject, disruptionBudget } from './deployment.ts'
+import { discoveryAccess } from './discovery-access.ts'
+import type { AgentInstall, AgentToken, Discovery } from './install.ts'
+import { metadataOf, type Named, namespaceObject } from './metadata.ts'
+import { agentNetworkPolicy } from './network-policy.ts'
+import type { Deployment, KubernetesObject, ServiceAccount, TokenSource } from './objects.ts'
+
+const TOKEN_FOLDER = '/var/run/secrets/tunnelctl'
+/** The kubelet renews it long before. */
+const TOKEN_SECONDS = 3600
+
+/** In the order in which they can be made. */
+export function agentObjects(install: AgentInstall): KubernetesObject[] {
+  const { namespace, createNamespace, discovery, gatewayPort } = install
+  const named = agentNamed(install)
+  return [
+    ...(createNamespace ? [namespaceObject(namespace)] : []),
+    serviceAccount(named),
+    ...discoveryAccess(named, discovery),
+    agentNetworkPolicy(named, gatewayPort, discovery),
+    agentDeployment(install),
+    disruptionBudget(named),
+  ]
+}
+
+export const agentNamed = ({ object, namespace }: Pick<AgentInstall, 'object' | 'namespace'>): Named => ({
+  object,
+  namespace,
+  component: 'agent',
+})
+
+export function agentDeployment(install: AgentInstall): Deployment {
+  const { image, replicas, gateway, token, allow, deny, discovery } = install
+  return deploymentObject({
+    named: agentNamed(install),
+    image,
+    replicas,
+    args: [
+      `--token-file=${TOKEN_FOLDER}/token`,
+      `--health-listen=:${ADMIN_PORT}`,
+      ...discoveryArgs(discovery),
+      ...allow.map(pattern => `--allow=${pattern}`),
+      ...deny.map(pattern => `--deny=${pattern}`),
+    ],
+    // By name, so that an overlay can say another one.
+    env: [{ name: 'TUNNELCTL_GATEWAY', value: gateway }],
+    requests: { cpu: '50m', memory: '96Mi' },
+    // Above --detached-memory, which sessions whose client is away may hold.
+    limits: { memory: '512Mi' },
+    automountServiceAccountToken: discovery.mode !== 'off',
+    // It is told of new connections by the gateway alone, which knows at once that it drains.
+    preStopSeconds: 0,
+    files: [
+      {
+        volume: { name: 'token', projected: { defaultMode: 0o440, sources: tokenSources(token) } },
+        mountPath: TOKEN_FOLDER,
+      },
+    ],
+  })
+}
+
+export function tokenSources(token: AgentToken): readonly [TokenSource] {
+  if ('secret' in token) return [{ secret: { name: token.secret, items: [{ key: 'token', path: 'token' }] } }]
+  return [{ serviceAccountToken: { audience: token.audience, expirationSeconds: TOKEN_SECONDS, path: 'token' } }]
+}
+
+export function discoveryArgs(discovery: Discovery): string[] {
+  const mode = `--discovery=${discovery.mode}`
+  return discovery.mode === 'namespaces' ? [mode, `--discovery-namespaces=${discovery.namespaces.join(',')}`] : [mode]
+}
+
+export const serviceAccount = (named: Named): ServiceAccount => ({
+  apiVersion: 'v1',
+  kind: 'ServiceAccount',
+  metadata: metadataOf(named),
+  automountServiceAccountToken: false,
+})
