@@ -282,6 +282,8 @@ complete -c tunnelctl -n '__tunnelctl_at manifests gateway' -l ingress-domain -x
 complete -c tunnelctl -n '__tunnelctl_at manifests gateway' -l oidc-issuer -x -d 'let people in who log in there: an OpenID Connect provider'
 complete -c tunnelctl -n '__tunnelctl_at manifests gateway' -l oidc-audience -x -d 'the client id of tunnelctl at the issuer'
 complete -c tunnelctl -n '__tunnelctl_at manifests gateway' -l oidc-rules-configmap -x -d 'the ConfigMap that says who may do what, at the key "rules.yaml"'
+complete -c tunnelctl -n '__tunnelctl_at manifests gateway' -l clusters-configmap -x -d 'the ConfigMap that says whose service accounts are agents, at "clusters.yaml"'
+complete -c tunnelctl -n '__tunnelctl_at manifests gateway' -l token-review -d 'let it ask the cluster whether their tokens hold'
 complete -c tunnelctl -n '__tunnelctl_at manifests gateway' -s n -l namespace -x -d 'where to install it'
 complete -c tunnelctl -n '__tunnelctl_at manifests gateway' -l create-namespace -d 'make the namespace too; tunnelctl is made anyway'
 complete -c tunnelctl -n '__tunnelctl_at manifests gateway' -l image -x -d 'the image that the pods run; default: that of this version of tunnelctl at ghcr.io/tunnelctl/tunnelctl'

@@ -303,6 +303,8 @@ Register-ArgumentCompleter -Native -CommandName tunnelctl -ScriptBlock {
             @('--oidc-issuer', 'let people in who log in there: an OpenID Connect provider'),
             @('--oidc-audience', 'the client id of tunnelctl at the issuer'),
             @('--oidc-rules-configmap', 'the ConfigMap that says who may do what, at the key "rules.yaml"'),
+            @('--clusters-configmap', 'the ConfigMap that says whose service accounts are agents, at "clusters.yaml"'),
+            @('--token-review', 'let it ask the cluster whether their tokens hold'),
             @('-n', 'where to install it'),
             @('--namespace', 'where to install it'),
             @('--create-namespace', 'make the namespace too; tunnelctl is made anyway'),

@@ -32,6 +32,7 @@ const sample: GatewayInstall = {
   verifyKeySecret: hole(KEYS),
   tlsSecret: hole('{{ $.Values.tlsSecret }}'),
   edge: 'none',
+  reviewsTokens: false,
   ingressDomain: DOMAIN,
   oidc: {
     issuer: hole(`{{ ${oidc} }}`),
@@ -116,7 +117,7 @@ function notes(): string {
 }
 
 function policy() {
-  const made = chartObject(gatewayNetworkPolicy(named, GATEWAY_PORT, true))
+  const made = chartObject(gatewayNetworkPolicy(named, GATEWAY_PORT, { issuers: true, apiServer: false }))
   const { egress, ...spec } = made.spec
   return { ...made, spec: { ...spec, ...fieldsWhen(oidc, { egress }), ...fieldsWhen(`not ${oidc}`, { egress: [] }) } }
 }

@@ -113,6 +113,13 @@ function gatewayManifests(io: Io): Command {
     .addOption(
       flag('--oidc-rules-configmap <name>', 'the ConfigMap that says who may do what, at the key "rules.yaml"'),
     )
+    .addOption(
+      flag(
+        '--clusters-configmap <name>',
+        'the ConfigMap that says whose service accounts are agents, at "clusters.yaml"',
+      ),
+    )
+    .addOption(flag('--token-review', 'let it ask the cluster whether their tokens hold'))
   for (const each of placeOptions(flag('--replicas <count>', 'how many pods: one').default('1')))
     command.addOption(each)
   return command.action(async (flags: GatewayFlags) => {

@@ -31,7 +31,7 @@ export const agentNamed = ({ object, namespace }: Pick<AgentInstall, 'object' | 
 })
 
 export function agentDeployment(install: AgentInstall): Deployment {
-  const { image, replicas, gateway, token, allow, deny, discovery } = install
+  const { image, replicas, gateway, object, namespace, token, allow, deny, discovery } = install
   return deploymentObject({
     named: agentNamed(install),
     image,
@@ -39,12 +39,17 @@ export function agentDeployment(install: AgentInstall): Deployment {
     args: [
       `--token-file=${TOKEN_FOLDER}/token`,
       `--health-listen=:${ADMIN_PORT}`,
+      // Replicas share the sessions, in place of taking them from each other.
+      `--group=${namespace}/${object}`,
       ...discoveryArgs(discovery),
       ...allow.map(pattern => `--allow=${pattern}`),
       ...deny.map(pattern => `--deny=${pattern}`),
     ],
     // By name, so that an overlay can say another one.
-    env: [{ name: 'TUNNELCTL_GATEWAY', value: gateway }],
+    env: [
+      { name: 'TUNNELCTL_GATEWAY', value: gateway },
+      ...(gateway.startsWith('ws:') ? [{ name: 'TUNNELCTL_ALLOW_PLAINTEXT', value: 'true' }] : []),
+    ],
     requests: { cpu: '50m', memory: '96Mi' },
     // Above --detached-memory, which sessions whose client is away may hold.
     limits: { memory: '512Mi' },

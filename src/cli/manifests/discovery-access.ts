@@ -5,9 +5,8 @@ import type { Role, RoleBinding, Rule } from './objects.ts'
 
 const verbs = ['get', 'list', 'watch']
 const rules: readonly Rule[] = [
-  { apiGroups: [''], resources: ['pods', 'services'], verbs },
+  { apiGroups: [''], resources: ['services'], verbs },
   { apiGroups: ['discovery.k8s.io'], resources: ['endpointslices'], verbs },
-  { apiGroups: ['apps'], resources: ['deployments'], verbs },
 ]
 
 export function discoveryAccess(named: Named, discovery: Discovery): (Role | RoleBinding)[] {

@@ -38,6 +38,8 @@ export interface GatewayFlags extends PlaceFlags {
   readonly oidcIssuer?: string
   readonly oidcAudience?: string
   readonly oidcRulesConfigmap?: string
+  readonly clustersConfigmap?: string
+  readonly tokenReview?: boolean
 }
 
 function placeFrom({ namespace, createNamespace = false, image = `${IMAGE}:${version}`, replicas }: PlaceFlags) {
@@ -89,6 +91,9 @@ function discoveryFrom({ discovery: mode, namespaces }: AgentFlags): Discovery {
 /** @throws TunnelError USAGE */
 export function gatewayFrom(flags: GatewayFlags): GatewayInstall {
   const { host, verifyKeySecret, tlsSecret, ingress: edge, ingressClass, ingressDomain } = flags
+  const { clustersConfigmap, tokenReview = false } = flags
+  if (tokenReview && clustersConfigmap === undefined)
+    throw wrong('--token-review goes with --clusters-configmap', 'the file says whose tokens are reviewed')
   const place = placeFrom(flags)
   if (place.replicas > 1)
     throw wrong(
@@ -107,6 +112,10 @@ export function gatewayFrom(flags: GatewayFlags): GatewayInstall {
     ...(ingressClass !== undefined && { edgeClass: objectFlag('--ingress-class', ingressClass) }),
     ...(ingressDomain !== undefined && { ingressDomain: hostFlag('--ingress-domain', ingressDomain) }),
     ...(oidc && { oidc }),
+    ...(clustersConfigmap !== undefined && {
+      clustersConfigMap: objectFlag('--clusters-configmap', clustersConfigmap),
+    }),
+    reviewsTokens: tokenReview,
   }
 }
 

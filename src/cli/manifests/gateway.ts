@@ -3,20 +3,22 @@ import { serviceAccount } from './agent.ts'
 import { ADMIN_PORT, deploymentObject, disruptionBudget, type Workload } from './deployment.ts'
 import { edgeObjects, serviceAnnotations } from './edge.ts'
 import type { Edge, GatewayInstall, Oidc } from './install.ts'
-import { metadataOf, type Named, namespaceObject, selectorOf } from './metadata.ts'
+import { labelsOf, metadataOf, type Named, namespaceObject, selectorOf } from './metadata.ts'
 import { gatewayNetworkPolicy } from './network-policy.ts'
-import type { Deployment, KubernetesObject, Service } from './objects.ts'
+import type { Deployment, KubernetesObject, RoleBinding, Service } from './objects.ts'
 
 export const GATEWAY_PORT = 8080
 
 /** In the order in which they can be made. */
 export function gatewayObjects(install: GatewayInstall): KubernetesObject[] {
-  const { namespace, createNamespace, oidc } = install
+  const { namespace, createNamespace, oidc, clustersConfigMap, reviewsTokens } = install
+  const issuers = oidc !== undefined || clustersConfigMap !== undefined
   const named = gatewayNamed(install)
   return [
     ...(createNamespace ? [namespaceObject(namespace)] : []),
     serviceAccount(named),
-    gatewayNetworkPolicy(named, GATEWAY_PORT, oidc !== undefined),
+    ...(reviewsTokens ? [tokenReviewer(named)] : []),
+    gatewayNetworkPolicy(named, GATEWAY_PORT, { issuers, apiServer: reviewsTokens }),
     gatewayService(install),
     gatewayDeployment(install),
     disruptionBudget(named),
@@ -59,7 +61,7 @@ export function gatewayService(install: GatewayInstall): Service {
 }
 
 export function gatewayDeployment(install: GatewayInstall): Deployment {
-  const { image, replicas, verifyKeySecret, ingressDomain, oidc, edge } = install
+  const { image, replicas, verifyKeySecret, ingressDomain, oidc, edge, clustersConfigMap, reviewsTokens } = install
   const tlsSecret = ownTls(install)
   return deploymentObject({
     named: gatewayNamed(install),
@@ -71,17 +73,19 @@ export function gatewayDeployment(install: GatewayInstall): Deployment {
       '--verify-key=/etc/tunnelctl/keys/issuer.key.pub',
       ...(tlsSecret === undefined ? [] : tlsArgs),
       ...(oidc === undefined ? [] : oidcArgs(oidc)),
+      ...(clustersConfigMap === undefined ? [] : ['--clusters=/etc/tunnelctl/clusters/clusters.yaml']),
       ...(ingressDomain === undefined ? [] : [`--ingress-domain=${ingressDomain}`]),
     ],
     ports: [{ name: 'tunnel', containerPort: GATEWAY_PORT, protocol: 'TCP' }],
     requests: { cpu: '100m', memory: '128Mi' },
     limits: { memory: '512Mi' },
-    automountServiceAccountToken: false,
+    automountServiceAccountToken: reviewsTokens,
     preStopSeconds: preStopSeconds(edge),
     files: [
       secretFiles('keys', verifyKeySecret),
       ...(tlsSecret === undefined ? [] : [secretFiles('tls', tlsSecret)]),
-      ...(oidc === undefined ? [] : [rulesFile(oidc.rulesConfigMap)]),
+      ...(oidc === undefined ? [] : [configFile('rules', oidc.rulesConfigMap)]),
+      ...(clustersConfigMap === undefined ? [] : [configFile('clusters', clustersConfigMap)]),
     ],
   })
 }
@@ -107,7 +111,18 @@ export const secretFiles = (name: string, secretName: string): Files => ({
   mountPath: `/etc/tunnelctl/${name}`,
 })
 
-export const rulesFile = (configMap: string): Files => ({
-  volume: { name: 'rules', configMap: { name: configMap } },
-  mountPath: '/etc/tunnelctl/rules',
+export const configFile = (name: string, configMap: string): Files => ({
+  volume: { name, configMap: { name: configMap } },
+  mountPath: `/etc/tunnelctl/${name}`,
 })
+
+/** Kubernetes, "Delegated authentication": what TokenReview needs, and no more. */
+function tokenReviewer(named: Named): RoleBinding {
+  return {
+    apiVersion: 'rbac.authorization.k8s.io/v1',
+    kind: 'ClusterRoleBinding',
+    metadata: { name: `${named.namespace}:${named.object}`, labels: labelsOf(named) },
+    roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: 'system:auth-delegator' },
+    subjects: [{ kind: 'ServiceAccount', name: named.object, namespace: named.namespace }],
+  }
+}

@@ -50,4 +50,8 @@ export interface GatewayInstall extends Place {
   readonly edgeClass?: string
   readonly ingressDomain?: string
   readonly oidc?: Oidc
+  /** A ConfigMap with the key `clusters.yaml`: whose service accounts are agents. */
+  readonly clustersConfigMap?: string
+  /** It may ask the cluster whether a token holds. */
+  readonly reviewsTokens: boolean
 }

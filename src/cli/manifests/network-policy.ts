@@ -36,9 +36,13 @@ export function agentEgress(gatewayPort: number, discovery: Discovery): Egress[]
   return [dns, outTo(gatewayPort), ...asked, { to: [pods] }]
 }
 
-/** It dials nobody but the issuer of its people. */
-export const gatewayNetworkPolicy = (named: Named, port: number, asksIssuer: boolean): NetworkPolicy =>
-  policy(named, [port, ADMIN_PORT], asksIssuer ? issuerEgress : [])
+/** It dials nobody but the issuers of tokens, and the API server that reviews some. */
+export const gatewayNetworkPolicy = (
+  named: Named,
+  port: number,
+  asks: { readonly issuers: boolean; readonly apiServer: boolean },
+): NetworkPolicy =>
+  policy(named, [port, ADMIN_PORT], [...(asks.issuers ? issuerEgress : []), ...(asks.apiServer ? [apiServer] : [])])
 
 export const issuerEgress: Egress[] = [dns, outTo(443)]
 

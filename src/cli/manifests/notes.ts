@@ -15,7 +15,7 @@ export function agentNotes({ namespace, token }: Pick<AgentInstall, 'namespace' 
 }
 
 export function gatewayNotes(install: GatewayInstall): string[] {
-  const { namespace, verifyKeySecret, tlsSecret, oidc } = install
+  const { namespace, verifyKeySecret, tlsSecret, oidc, clustersConfigMap: clusters } = install
   const into = `  kubectl -n ${namespace} create`
   return [
     'The pods wait for the key that checks tokens. Make a pair, and put in the public half:',
@@ -27,6 +27,9 @@ export function gatewayNotes(install: GatewayInstall): string[] {
     ...(oidc === undefined
       ? []
       : ['The rules for those who log in:', `${into} configmap ${oidc.rulesConfigMap} --from-file=rules.yaml`]),
+    ...(clusters === undefined
+      ? []
+      : ['The clusters whose service accounts are agents:', `${into} configmap ${clusters} --from-file=clusters.yaml`]),
     ...edgeNotes(install),
   ]
 }

@@ -43,7 +43,7 @@ test('every argument that a pod gets is a flag of its command', async () => {
     const [name, ...flags] = argsIn(found)
     const command = program.commands.find(each => each.name() === name)
     assert.ok(command !== undefined)
-    for (const flag of flags.filter(each => !each.startsWith('--discovery'))) {
+    for (const flag of flags) {
       assert.ok(
         command.options.some(({ long }) => flag.startsWith(`${long}=`)),
         flag,
@@ -115,9 +115,8 @@ test('without discovery an agent has no rights and no token of the cluster', asy
 })
 
 const readOnly = [
-  { apiGroups: [''], resources: ['pods', 'services'], verbs: ['get', 'list', 'watch'] },
+  { apiGroups: [''], resources: ['services'], verbs: ['get', 'list', 'watch'] },
   { apiGroups: ['discovery.k8s.io'], resources: ['endpointslices'], verbs: ['get', 'list', 'watch'] },
-  { apiGroups: ['apps'], resources: ['deployments'], verbs: ['get', 'list', 'watch'] },
 ]
 
 test('discovery in the cluster reads everywhere, and changes nothing', async () => {
@@ -165,4 +164,15 @@ test('a gateway has no rights at all, and dials only the issuer of its people', 
   const oidc = await objects(...fullGateway)
   assert.match(JSON.stringify(at(only(oidc, 'NetworkPolicy'), 'spec.egress')), /"port":443/)
   assert.ok(argsIn(oidc).includes('--oidc-rules=/etc/tunnelctl/rules/rules.yaml'))
+})
+
+test('a gateway that reviews tokens may do that and nothing else, and reads whose agents they are', async () => {
+  const found = await objects('gateway', '--clusters-configmap', 'clusters', '--token-review')
+  assert.deepEqual(kinds(rights(found)), ['ClusterRoleBinding'])
+  assert.equal(at(only(found, 'ClusterRoleBinding'), 'roleRef.name'), 'system:auth-delegator')
+  assert.equal(pod(found, 'automountServiceAccountToken'), true)
+  assert.ok(argsIn(found).includes('--clusters=/etc/tunnelctl/clusters/clusters.yaml'))
+  const without = await objects('gateway', '--clusters-configmap', 'clusters')
+  assert.deepEqual(rights(without), [])
+  assert.equal(pod(without, 'automountServiceAccountToken'), false)
 })
