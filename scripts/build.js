@@ -41,7 +41,7 @@ await writeFile(new URL('THIRD_PARTY_LICENSES', root), `${sections.join(`\n${'-'
 await writeFile(new URL('dist/meta.json', root), JSON.stringify(metafile.outputs))
 
 async function licenceText(folder) {
-  for (const name of ['LICENSE', 'license', 'LICENSE.md', 'LICENCE', 'LICENSE.txt', 'License']) {
+  for (const name of ['LICENSE', 'license', 'LICENSE.md', 'license.md', 'LICENCE', 'LICENSE.txt', 'License']) {
     try {
       return await readFile(new URL(name, folder), 'utf8')
     } catch {}

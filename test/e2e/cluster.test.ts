@@ -18,7 +18,7 @@ const clusters = site.file(
 test('it registers under the name that the operator gave it, and comes with its new token before the old one ends', async () => {
   const gateway = await site.gateway(['--clusters', clusters])
   // More than 45 s, so that the gateway asks for another before it ends; less than a minute, so that it does soon.
-  issuer.tokenSeconds = 46
+  issuer.tokenSeconds = 52
   const token = site.file('pod.token', await issuer.idToken())
   const agent = await site.agent(gateway, serviceArgs({ 'echo/test:7': await serveEcho(scope) }), token)
   const connect = await site.connect(gateway, ['echo/test:7'])

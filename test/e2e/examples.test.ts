@@ -39,7 +39,15 @@ const postgres = { programs: ['initdb', 'postgres', 'psql'], packages: 'postgres
 const openssh = { programs: ['sshd', 'ssh', 'ssh-keygen'], packages: 'openssh-server openssh-client' }
 const has = ({ programs }: { programs: readonly string[] }) => programs.every(each => findProgram(each) !== undefined)
 
-const named = ['db/prod:5432', 'db/staging:5432', 'cache/prod:6379', 'ssh/prod:22', 'web/prod:80', 'web/prod:http']
+const named = [
+  'db/prod:5432',
+  'pg-0.pg/db:5432',
+  'db/staging:5432',
+  'cache/prod:6379',
+  'ssh/prod:22',
+  'web/prod:80',
+  'web/prod:http',
+]
 const datagrams = 'dns/kube-system:53/udp'
 const answers = new Map([datagrams, ...named].map(name => [name, new RegExp(`(^|\n)${name}\n?$`)]))
 const services: Record<string, number> = { [datagrams]: await serveNameByUdp(scope, datagrams) }

@@ -78,7 +78,7 @@ test('a token that has ended is renewed by one of those that want it, and its re
 
 test('an open connection outlives its token, without a gap', async () => {
   // Under a minute, so that each dial renews it; more than 45 s, so that the gateway asks for that before it ends.
-  issuer.tokenSeconds = 46
+  issuer.tokenSeconds = 52
   writeFileSync(tokenFile, await issuer.idToken())
   const running = tunnelctl('connect', '-o', 'json', '127.0.0.1:0:echo/test:7')
   const { local } = await running.event('forwarding')
