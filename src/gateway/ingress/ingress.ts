@@ -25,7 +25,7 @@ import { hostOf } from './host.ts'
 import { passTls } from './passthrough.ts'
 import { Patience } from './patience.ts'
 import { RequestRecord } from './record.ts'
-import { type Destination, destinationOf } from './request.ts'
+import { type Destination, destinationOf, valuesOf } from './request.ts'
 import type { Route, Routes } from './routes.ts'
 import { IngressTotals } from './totals.ts'
 import { passUpgrade, upgradeToken } from './upgrade.ts'
@@ -289,6 +289,7 @@ function contextOf(request: IncomingMessage, record: RequestRecord): FailureCont
 }
 
 function withoutSession(rawHeaders: readonly string[]): readonly string[] {
+  if (valuesOf(rawHeaders, 'cookie').length === 0) return rawHeaders
   const fields: string[] = []
   for (let i = 0; i + 1 < rawHeaders.length; i += 2) {
     const [name = '', value = ''] = [rawHeaders[i], rawHeaders[i + 1]]
