@@ -11,7 +11,12 @@ import { formatTarget, type Target } from '../../net/target.ts'
 
 /** What `http.request` hands on to the agent beside its own options. */
 export interface ServiceOptions {
-  readonly service: { readonly agent: string; readonly target: Target; readonly signal: AbortSignal }
+  readonly service: {
+    readonly agent: string
+    readonly target: Target
+    /** Read only when a new stream is opened: it may be made then. */
+    readonly signal: AbortSignal
+  }
   /** A new stream was opened for it. */
   readonly connected: () => void
 }

@@ -6,7 +6,7 @@ import { type ClientRequest, request as httpRequest, type IncomingMessage, type 
 import type { Clock } from '../../clock.ts'
 import { TunnelError } from '../../errors.ts'
 import type { Target } from '../../net/target.ts'
-import type { Connections } from './connections.ts'
+import type { Connections, ServiceOptions } from './connections.ts'
 import { Failure, failureOf } from './failure.ts'
 import { responseFields, trailerFields } from './fields.ts'
 import type { Patience, Watched } from './patience.ts'
@@ -88,15 +88,21 @@ class Exchange {
     const { record, responseTimeoutMs } = this.#plan
     const response = this.#response
     return new Promise((resolve, reject) => {
-      const gone = new AbortController()
-      const upstream = this.#ask(connections, gone.signal)
+      let gone: AbortController | undefined
+      const upstream = this.#ask(connections, {
+        ...{ agent: this.#plan.agent, target: this.#plan.target },
+        get signal() {
+          gone ??= new AbortController()
+          return gone.signal
+        },
+      })
       const watched = this.#exchanger.patience.watch(responseTimeoutMs, () => {
         fail(new Failure(504, 'RESPONSE_TIMEOUT', 'The service did not answer in time.'))
       })
       const over = () => {
         watched.release()
         response.off('close', left)
-        gone.abort(OVER)
+        gone?.abort(OVER)
       }
       const fail = (thrown: unknown) => {
         over()
@@ -139,18 +145,18 @@ class Exchange {
     })
   }
 
-  #ask(connections: Connections, signal: AbortSignal): ClientRequest {
-    const { agent, target, method, url, fields, record } = this.#plan
+  #ask(connections: Connections, service: ServiceOptions['service']): ClientRequest {
+    const { method, url, fields, record } = this.#plan
     record.transition('opening')
-    const service = {
-      service: { agent, target, signal },
+    const options = {
+      service,
       connected: () => {
         record.connected = true
         record.transition('sent')
       },
     }
     const upstream = httpRequest({
-      ...service,
+      ...options,
       agent: connections,
       method,
       path: url,
@@ -162,7 +168,7 @@ class Exchange {
     upstream.on('socket', () => {
       if (!upstream.reusedSocket) return
       record.reused = true
-      service.connected()
+      options.connected()
     })
     return upstream
   }
