@@ -38,7 +38,7 @@ export class RequestRecord {
   readonly #start: RecordStart
   readonly #clock: Clock
   readonly #since: number
-  readonly #reached = new Map<Progress, number>()
+  readonly #reached: { [progress in Progress]?: number } = {}
 
   constructor(start: RecordStart, clock: Clock) {
     this.id = start.id
@@ -58,7 +58,7 @@ export class RequestRecord {
 
   transition(to: Progress): void {
     this.#progress = to
-    this.#reached.set(to, this.#clock.now() - this.#since)
+    this.#reached[to] = this.#clock.now() - this.#since
   }
 
   /** Ends the record; the second call does nothing. */
@@ -84,7 +84,7 @@ export class RequestRecord {
   }
 
   #at(progress: Progress): number | undefined {
-    const ms = this.#reached.get(progress)
+    const ms = this.#reached[progress]
     return ms === undefined ? undefined : Math.round(ms * 100) / 100
   }
 }
