@@ -6,7 +6,7 @@ import { type ClientRequest, request as httpRequest, type IncomingMessage, type 
 import type { Clock } from '../../clock.ts'
 import { TunnelError } from '../../errors.ts'
 import type { Target } from '../../net/target.ts'
-import type { Connections, ServiceOptions } from './connections.ts'
+import type { Connections, ServiceOptions, ServiceRequest } from './connections.ts'
 import { Failure, failureOf } from './failure.ts'
 import { responseFields, trailerFields } from './fields.ts'
 import type { Patience, Watched } from './patience.ts'
@@ -85,12 +85,13 @@ class Exchange {
   }
 
   run(connections: Connections): Promise<void> {
-    const { record, responseTimeoutMs } = this.#plan
+    const { agent, target, record, responseTimeoutMs } = this.#plan
     const response = this.#response
     return new Promise((resolve, reject) => {
       let gone: AbortController | undefined
       const upstream = this.#ask(connections, {
-        ...{ agent: this.#plan.agent, target: this.#plan.target },
+        agent,
+        target,
         get signal() {
           gone ??= new AbortController()
           return gone.signal
@@ -148,15 +149,13 @@ class Exchange {
   #ask(connections: Connections, service: ServiceOptions['service']): ClientRequest {
     const { method, url, fields, record } = this.#plan
     record.transition('opening')
-    const options = {
-      service,
-      connected: () => {
-        record.connected = true
-        record.transition('sent')
-      },
+    const connected = () => {
+      record.connected = true
+      record.transition('sent')
     }
-    const upstream = httpRequest({
-      ...options,
+    const options: ServiceRequest = {
+      service,
+      connected,
       agent: connections,
       method,
       path: url,
@@ -164,11 +163,12 @@ class Exchange {
       setHost: false,
       maxHeaderSize: MAX_HEADER_BYTES,
       insecureHTTPParser: false,
-    })
+    }
+    const upstream = httpRequest(options)
     upstream.on('socket', () => {
       if (!upstream.reusedSocket) return
       record.reused = true
-      options.connected()
+      connected()
     })
     return upstream
   }
