@@ -6,7 +6,7 @@ import { queueBytes } from './link/shaper.ts'
 import { Load } from './load.ts'
 import { paceOf } from './measures/measure.ts'
 import { type LinkMeasures, linkMeasures } from './measures/measures.ts'
-import { measureMemory, memoryFigures } from './measures/memory.ts'
+import { heldEchoes, measureMemory, memoryFigures } from './measures/memory.ts'
 import { measureScale, scaleFigures, scaleLabel } from './measures/scale.ts'
 import { ofEach, type Part, partOf, type Stage } from './part.ts'
 import { isOurs, type Outcome, resultsOf } from './result.ts'
@@ -15,7 +15,7 @@ import { type Measured, measureRounds } from './rounds.ts'
 export async function measureEachMemory({ plan, services, bench }: Stage): Promise<Part[]> {
   if (!plan.parts.has('memory') || plan.idle === 0) return []
   const outcomes = await ofEach(plan.contenders.map(alone), plan, 'memory', ({ contender }) =>
-    measureMemory(contender, services.ports, bench.load, plan.idle, plan.seconds * 200),
+    measureMemory(contender, services.ports, heldEchoes(bench.load), plan.idle, plan.seconds * 200),
   )
   const label = `memory with ${plan.idle} idle connections`
   return [{ id: 'memory', label, results: resultsOf('memory', memoryFigures, outcomes) }]

@@ -35,6 +35,8 @@ export interface ChildOptions {
   readonly channel?: boolean
   /** Loads the probe into any Node process, so that `memory` collects garbage first. */
   readonly probe?: boolean
+  /** Its stderr goes to /dev/null: it says more there than anybody could read. */
+  readonly quiet?: boolean
 }
 
 interface Polling {
@@ -62,9 +64,10 @@ export class Child {
     // Files, not pipes: reading what a contender logs must not take processor time from it.
     const stdout = openSync(this.#files.stdout, 'w')
     const stderr = openSync(this.#files.stderr, 'w')
+    const said = options.quiet === true ? 'ignore' : stderr
     const channel = options.channel === true || probed
     const child = spawn(command, args, {
-      stdio: ['ignore', stdout, stderr, ...(channel ? (['ipc'] as const) : [])],
+      stdio: ['ignore', stdout, said, ...(channel ? (['ipc'] as const) : [])],
       env: environment(probed),
     })
     this.#process = child

@@ -6,14 +6,15 @@ const left = ['--json', '--peers-path']
 /**
  * What gives the same run on another machine.
  * @param args as the bench got them
+ * @param script of package.json
  */
-export function commandLine(args: readonly string[]): string {
+export function commandLine(args: readonly string[], script = 'bench'): string {
   const shown = args.filter((arg, index) => {
     const isValue = left.includes(args[index - 1] ?? '')
     return !isValue && !left.some(option => arg === option || arg.startsWith(`${option}=`))
   })
   const more = shown.length === 0 ? [] : ['--', ...shown.map(quoted)]
-  return ['npm run bench', ...more].join(' ')
+  return [`npm run ${script}`, ...more].join(' ')
 }
 
 const quoted = (arg: string): string => (/^[\w.,:=-]+$/.test(arg) ? arg : `'${arg.replaceAll("'", "'\\''")}'`)

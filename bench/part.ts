@@ -37,7 +37,7 @@ export const whyNothing = (processes: readonly unknown[] = []): string =>
 /** What `take` reads of each entrant; what goes wrong there is its outcome. */
 export async function ofEach(
   entrants: readonly Entrant[],
-  { say }: Plan,
+  { say }: Pick<Plan, 'say'>,
   part: string,
   take: (entrant: Entrant) => Promise<readonly Reading[]>,
 ): Promise<Outcome[]> {

@@ -1,16 +1,16 @@
 /** `npm run bench`: the arguments, the run, the output. */
-import { writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
+import { chosen, number } from './arguments.ts'
 import { commandLine } from './command.ts'
 import { type Comparison, compare } from './comparison.ts'
-import type { Contender } from './contenders/contender.ts'
 import { allContenders, contenders } from './contenders/contenders.ts'
 import { tunnelctlProgram } from './contenders/tunnelctl.ts'
 import { describeMachine, describeVersions } from './machine.ts'
 import { measures, moreMeasures } from './measures/measures.ts'
 import { type PartName, type Plan, partNames, usualParts } from './plan.ts'
-import { formatJson, formatText, type Setting } from './report.ts'
-import { findTools, type Tools } from './tools.ts'
+import type { Setting } from './report.ts'
+import { exitOnSignals, say, writeReport } from './script.ts'
+import { findTools } from './tools.ts'
 
 const help = `Measures tunnelctl beside a direct connection, a raw Node pipe chain and a HAProxy TCP chain, on loopback.
 
@@ -34,13 +34,7 @@ npm run bench -- [options]
 Exit code: 0, 1 when something failed (not when a tool is missing), 2 usage, 130 interrupted.
 `
 
-for (const [signal, code] of [
-  ['SIGINT', 130],
-  ['SIGTERM', 143],
-  ['SIGHUP', 129],
-] as const) {
-  process.on(signal, () => process.exit(code))
-}
+exitOnSignals()
 process.exit(await main())
 
 async function main(): Promise<number> {
@@ -73,14 +67,7 @@ async function main(): Promise<number> {
     minutes: Math.ceil((Date.now() - start.getTime()) / 6_000) / 10,
     ...{ machine, versions, contenders, rounds, longRounds, seconds, idle, verifyBytes },
   }
-  const text = formatText(setting, comparison)
-  if (json === '-') {
-    process.stderr.write(text)
-    writeFileSync(1, formatJson(setting, comparison))
-  } else {
-    writeFileSync(1, text)
-    if (json !== undefined) writeFileSync(json, formatJson(setting, comparison))
-  }
+  writeReport(setting, comparison, json)
   return comparison.failed ? 1 : 0
 }
 
@@ -108,10 +95,9 @@ function parse(): { readonly help: true } | { readonly help: false; readonly pla
   if (values.help) return { help: true }
   const tools = values['own-load'] ? {} : findTools(values['peers-path'])
   const plan: Plan = {
-    contenders: choose(
-      values.only?.flatMap(list => list.split(',')),
-      values.peers,
-      tools,
+    contenders: chosen(
+      (values.only || values.peers ? allContenders : contenders).map(make => make(tools)),
+      values.only,
     ),
     parts: chooseParts(values.parts, values.full),
     measures: values.full ? [...measures, ...moreMeasures] : measures,
@@ -123,19 +109,9 @@ function parse(): { readonly help: true } | { readonly help: false; readonly pla
     idle: number('--idle', values.idle ?? (values.peers ? '500' : '2000'), 0, true),
     clients: number('--clients', values.clients, 1, true),
     verifyBytes: values.verify ? 64 * 2 ** 20 : 0,
-    say: text => process.stderr.write(process.stderr.isTTY ? `\r\x1b[K${text}` : `${text}\n`),
+    say,
   }
   return { help: false, plan, ...(values.json === undefined ? {} : { json: values.json }) }
-}
-
-/** @param names the only ones wanted; undefined: the usual ones, or all with `peers` */
-function choose(names: readonly string[] | undefined, peers: boolean, tools: Tools): Contender[] {
-  const made = (names || peers ? allContenders : contenders).map(make => make(tools))
-  if (!names) return made
-  const unknown = names.find(name => !made.some(contender => contender.name === name))
-  if (unknown === undefined) return made.filter(contender => names.includes(contender.name))
-  const known = made.map(contender => contender.name).join(', ')
-  throw new Error(`--only: there is no contender ${JSON.stringify(unknown)}\nthere are ${known}`)
 }
 
 function chooseParts(lists: readonly string[] | undefined, full: boolean): ReadonlySet<PartName> {
@@ -149,10 +125,4 @@ function chooseParts(lists: readonly string[] | undefined, full: boolean): Reado
       }),
     ),
   )
-}
-
-function number(flag: string, text: string, least: number, whole: boolean): number {
-  const value = Number(text)
-  if (text.trim() !== '' && value >= least && value < 1e9 && (!whole || Number.isInteger(value))) return value
-  throw new Error(`${flag}: ${JSON.stringify(text)} is not ${whole ? 'a whole number' : 'a number'} from ${least} up`)
 }

@@ -5,10 +5,15 @@ import { Child, scratch } from './child.ts'
 import { listening, withFreePorts } from './port.ts'
 import type { Tool, ToolName, Tools } from './tools.ts'
 
-export type ServiceName = 'echo' | 'http' | 'iperf' | 'blob' | 'pour'
+/** The last three are those of the ingress. */
+export type ServiceName = 'echo' | 'http' | 'iperf' | 'blob' | 'pour' | 'web' | 'sink' | 'websocket'
 
 /** The program that a service needs; the others are the bench's own. */
-export const serviceTool: { readonly [name in ServiceName]?: ToolName } = { http: 'nginx', iperf: 'iperf3' }
+export const serviceTool: { readonly [name in ServiceName]?: ToolName } = {
+  http: 'nginx',
+  iperf: 'iperf3',
+  web: 'nginx',
+}
 
 /** Loopback ports by service. */
 export type Ports = { readonly [name in ServiceName]?: number }

@@ -8,12 +8,14 @@ import { fileURLToPath } from 'node:url'
 import type { Comparison } from '../bench/comparison.ts'
 import type { Contender } from '../bench/contenders/contender.ts'
 import { type Digest, digestOf } from '../bench/document/digest.ts'
-import { chartsFolder, digestFile, documentsOf, pageFile } from '../bench/document/documents.ts'
+import { documentsOf } from '../bench/document/documents.ts'
+import { chartsFolder, isChartOf, pages } from '../bench/document/pages.ts'
 import { always, type Figure } from '../bench/measures/measure.ts'
 import type { Part } from '../bench/part.ts'
 import { type Report, reportOf, type Setting } from '../bench/report.ts'
 import { type Outcome, resultsOf } from '../bench/result.ts'
 
+const { file: pageFile, digest: digestFile } = pages.tunnel
 const wicked = '<b>|`*_[x](y)\\&"\n~#'
 
 const contender = (name: string, more: Partial<Contender> = {}): Contender => ({
@@ -225,11 +227,31 @@ describe('npm run bench:document', () => {
 })
 
 const docs = fileURLToPath(new URL('../docs/', import.meta.url))
-const skip = existsSync(join(docs, pageFile)) ? false : 'there is no page yet'
 
-test('docs/benchmarks.md and its charts are what is made of the digest beside them', { skip }, () => {
-  const made = documentsOf(JSON.parse(readFileSync(join(docs, digestFile), 'utf8')) as Digest)
-  for (const [path, text] of made) assert.equal(readFileSync(join(docs, path), 'utf8'), text, `${path} was edited`)
-  const kept = readdirSync(join(docs, chartsFolder)).map(name => `${chartsFolder}/${name}`)
-  assert.deepEqual(kept.sort(), [...made.keys()].filter(path => path !== pageFile).sort())
+for (const page of Object.values(pages)) {
+  const skip = existsSync(join(docs, page.file)) ? false : 'there is no page yet'
+
+  test(`docs/${page.file} and its charts are what is made of the digest beside them`, { skip }, () => {
+    const made = documentsOf(JSON.parse(readFileSync(join(docs, page.digest), 'utf8')) as Digest, page)
+    for (const [path, text] of made) assert.equal(readFileSync(join(docs, path), 'utf8'), text, `${path} was edited`)
+    const kept = readdirSync(join(docs, chartsFolder)).filter(name => name.endsWith('.svg') && isChartOf(page, name))
+    const charts = [...made.keys()].filter(path => path.endsWith('.svg'))
+    assert.deepEqual(kept.map(name => `${chartsFolder}/${name}`).sort(), charts.sort())
+  })
+}
+
+test('docs/charts/ has nothing that no page is made of', () => {
+  const digests = Object.values(pages).map(({ digest }) => digest)
+  const others = readdirSync(join(docs, chartsFolder)).filter(name => !name.endsWith('.svg'))
+  for (const name of others) assert.ok((digests as string[]).includes(`${chartsFolder}/${name}`), name)
+})
+
+test('the page of the ingress says how it is measured and made, and leaves the charts of the other alone', () => {
+  const made = documentsOf(digestOf([report([partOf('ingress-http', bulk, all)])]), pages.ingress)
+  const page = made.get(pages.ingress.file) ?? ''
+  assert.match(page, /^# Benchmarks of the ingress\n/)
+  assert.match(page, /^npm run bench:document -- --ingress run-1\.json$/m)
+  assert.match(page, /`npm run bench:ingress -- --help`/)
+  assert.ok(isChartOf(pages.ingress, 'ingress-requests.svg') && !isChartOf(pages.ingress, 'bulk.svg'))
+  assert.ok(isChartOf(pages.tunnel, 'bulk.svg') && !isChartOf(pages.tunnel, 'ingress-requests.svg'))
 })

@@ -7,7 +7,7 @@ import type { Ports } from '../services.ts'
 import { type Conditions, starting, twins } from './contender.ts'
 import { peers } from './peers.ts'
 
-const hops = 3
+export const hops = 3
 
 /**
  * The yardsticks: three TCP hops in one HAProxy process of two threads, a TCP connection per hop and connection. With
@@ -19,7 +19,7 @@ export const haproxy = twins(
   (paths, services, { link }, files) =>
     withFreePorts(hops * Object.keys(services).length, free =>
       starting(async processes => {
-        const { configuration, ports } = await chain(services, free, link, files)
+        const { configuration, ports } = await chain(services, free, tcp, link, files)
         const file = join(scratch(), `haproxy-${Object.values(ports).join('-')}.cfg`)
         writeFileSync(file, configuration)
         const child = new Child('haproxy', paths.haproxy, ['-db', '-f', file])
@@ -31,13 +31,21 @@ export const haproxy = twins(
     ),
 )
 
-async function chain(
+const tcp = ['mode tcp']
+
+/**
+ * The hops as HAProxy reads them.
+ * @param free ports to listen at: one for each service and hop
+ * @param defaults of every hop, beside the timeouts
+ */
+export async function chain(
   services: Ports,
   free: readonly number[],
+  defaults: readonly string[],
   link: Conditions['link'] = async port => port,
   files?: Certificate,
 ): Promise<{ configuration: string; ports: Ports }> {
-  const lines = ['global', '  nbthread 2', 'defaults', '  mode tcp', '  timeout connect 5s']
+  const lines = ['global', '  nbthread 2', 'defaults', ...defaults.map(line => `  ${line}`), '  timeout connect 5s']
   lines.push('  timeout client 1h', '  timeout server 1h')
   const [ended, begun] = files
     ? [` ssl crt ${files.pem}`, ` ssl verify required ca-file ${files.cert} verifyhost ${host}`]

@@ -7,7 +7,9 @@ import type { Ports, ServiceName } from '../services.ts'
 import { starting, twins } from './contender.ts'
 
 /** Port numbers of the targets: names for the agent's catalogue, nothing listens there. */
-const targetPorts: Record<ServiceName, number> = { echo: 7, http: 80, iperf: 5201, blob: 9000, pour: 9001 }
+const targetPorts: { readonly [name in ServiceName]?: number } = {
+  ...{ echo: 7, http: 80, iperf: 5201, blob: 9000, pour: 9001 },
+}
 
 const program = fileURLToPath(new URL('../../bin/tunnelctl.js', import.meta.url))
 const bundle = fileURLToPath(new URL('../../dist/main.js', import.meta.url))
@@ -73,7 +75,8 @@ export const tunnelctl = twins(
     }),
 )
 
-async function makeTokens(): Promise<{ key: string; agentToken: string; connectToken: string }> {
+/** Files: a key, a token of the agent `bench`, and one of who may use it. */
+export async function makeTokens(): Promise<{ key: string; agentToken: string; connectToken: string }> {
   const folder = mkdtempSync(join(scratch(), 'tokens-'))
   const key = join(folder, 'key')
   await run(['token', 'keygen', '--out', key])

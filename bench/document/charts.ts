@@ -25,6 +25,19 @@ const groups: readonly Group[] = [
   { file: 'latencies.svg', title: 'Latencies', parts: /^standard$/, figures: /^(roundtrip|connection)-/ },
   { file: 'cpu.svg', title: 'Processor time for a GB', parts: /^standard-cpu$/, figures: /^cpu-bulk-/ },
   {
+    file: 'ingress-requests.svg',
+    title: 'HTTP requests',
+    parts: /^ingress-http$/,
+    figures: /^(requests-|latency-p)/,
+  },
+  { file: 'ingress-bodies.svg', title: 'Bodies', parts: /^ingress-http$/, figures: /^body-/ },
+  {
+    file: 'ingress-websocket.svg',
+    title: 'WebSocket',
+    parts: /^ingress-websocket$/,
+    figures: /^(upgrade-p50|echo-(1|100)-p50|echo-rate)$/,
+  },
+  {
     file: 'wan.svg',
     title: 'Over links',
     parts: /^wan /,

@@ -2,18 +2,14 @@
 import { chartsOf } from './charts.ts'
 import { type Digest, formatDigest } from './digest.ts'
 import { formatPage } from './page.ts'
-
-/** The digest itself, from which all of it can be made again. */
-export const digestFile = 'charts/benchmarks.json'
-export const pageFile = 'benchmarks.md'
-export const chartsFolder = 'charts'
+import { chartsFolder, type PageFacts, pages } from './pages.ts'
 
 /** The same digest gives the same texts. */
-export function documentsOf(digest: Digest): Map<string, string> {
+export function documentsOf(digest: Digest, page: PageFacts = pages.tunnel): Map<string, string> {
   const charts = chartsOf(digest)
   return new Map([
-    [pageFile, formatPage(digest, charts, digestFile)],
-    [digestFile, formatDigest(digest)],
+    [page.file, formatPage(digest, charts, page)],
+    [page.digest, formatDigest(digest)],
     ...charts.map(({ file, svg }) => [`${chartsFolder}/${file}`, svg] as const),
   ])
 }

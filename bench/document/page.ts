@@ -5,15 +5,17 @@ import { isOurs } from '../result.ts'
 import type { NamedChart } from './charts.ts'
 import type { Digest, FigureRows, Row, Section } from './digest.ts'
 import { code, literally, table } from './markdown.ts'
+import type { PageFacts } from './pages.ts'
 import { contendersSection, formatDate, placeSection, rerunSection } from './setting.ts'
 
-/** @param kept where what it is made from stands, from the page on */
-export function formatPage(digest: Digest, charts: readonly NamedChart[], kept: string): string {
+export function formatPage(digest: Digest, charts: readonly NamedChart[], facts: PageFacts): string {
   const { plain, tls } = digest.yardsticks
+  const { digest: kept, title, flags } = facts
+  const hasTls = digest.contenders.some(({ security }) => security === 'tls')
   const lines = [
-    '# Benchmarks',
+    `# ${title}`,
     '',
-    `\`npm run bench:document\` makes this page from [${kept}](${kept}), and a test compares`,
+    `\`npm run bench:document${flags === '' ? '' : ` -- ${flags.trim()}`}\` makes this page from [${kept}](${kept}), and a test compares`,
     'the two: nothing here is written by hand.',
     '',
     ...aimsSection(digest),
@@ -23,14 +25,14 @@ export function formatPage(digest: Digest, charts: readonly NamedChart[], kept: 
     'Every number was measured on one machine, where the load, the contender and the service share the cores. Compare the',
     'numbers with each other, and not with those of another machine. A median is that of the rounds; on loopback all',
     'contenders take turns in each. The ratio is the median of the ratios, round by round, to the yardstick:',
-    `${code(plain)}, or with TLS ${code(tls)}. Only tunnelctl has aims.`,
+    `${code(plain)}${hasTls ? `, or with TLS ${code(tls)}` : ''}. Only tunnelctl has aims.`,
     '',
     ...placeSection(digest),
     '',
-    ...contendersSection(digest),
+    ...contendersSection(digest, facts),
     ...digest.parts.flatMap(part => ['', ...partSection(digest, part, charts)]),
     '',
-    ...rerunSection(digest),
+    ...rerunSection(digest, facts),
   ]
   return `${lines.join('\n')}\n`
 }

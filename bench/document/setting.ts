@@ -1,8 +1,9 @@
 /** What the page says about the machine, the contenders, and how to measure again. */
 import type { Described } from '../report.ts'
-import { loadTools, installs as usualInstalls } from '../tools.ts'
+import { installs as usualInstalls } from '../tools.ts'
 import type { Digest } from './digest.ts'
 import { code, literally, shell, table } from './markdown.ts'
+import type { PageFacts } from './pages.ts'
 
 export function placeSection({ machine, versions, runs, parts }: Digest): string[] {
   const { cpu, cores, memoryGiB, kernel } = machine
@@ -41,13 +42,16 @@ const linkLines = [
 /** Of an ISO date, to the minute. */
 export const formatDate = (date: string): string => literally(`${date.slice(0, 16).replace('T', ' ')} UTC`)
 
-export function contendersSection({ contenders, versions, installs }: Digest): string[] {
+export function contendersSection(
+  { contenders, versions, installs }: Digest,
+  { between }: Pick<PageFacts, 'between'>,
+): string[] {
   const present = contenders.filter(({ missing }) => missing === undefined)
   const absent = contenders.filter(({ missing }) => missing !== undefined)
   const lines = [
     '## Contenders',
     '',
-    "A hop is a process that a byte passes between the developer's program and the service.",
+    `A hop is a process that a byte passes between ${between}.`,
     '',
     ...table(
       ['contender', 'TLS', 'hops:', 'transport', 'version', 'note'],
@@ -80,8 +84,8 @@ function versionsOf({ name, programs = [] }: Described, versions: Digest['versio
   return [...new Set(its.flatMap(program => versions[program] ?? []))].join(', ')
 }
 
-export function rerunSection({ runs, contenders }: Digest): string[] {
-  const tools = [...loadTools, 'openssl'].flatMap(tool => usualInstalls[tool] ?? [])
+export function rerunSection({ runs, contenders }: Digest, { tools: its, flags, script }: PageFacts): string[] {
+  const tools = its.flatMap(tool => usualInstalls[tool] ?? [])
   const commands = [...new Set([...tools, ...contenders.flatMap(({ install }) => install ?? [])])].sort()
   const files = runs.map((_, index) => `run-${index + 1}.json`)
   return [
@@ -97,9 +101,9 @@ export function rerunSection({ runs, contenders }: Digest): string[] {
       'npm ci',
       'npm run build',
       ...runs.map(({ command }, index) => `${command}${command.includes(' -- ') ? '' : ' --'} --json ${files[index]}`),
-      `npm run bench:document -- ${files.join(' ')}`,
+      `npm run bench:document -- ${flags}${files.join(' ')}`,
     ]),
     '',
-    '`npm run bench -- --help` names the parts and the options.',
+    `\`npm run ${script} -- --help\` names ${script === 'bench' ? 'the parts and ' : ''}the options.`,
   ]
 }

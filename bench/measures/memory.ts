@@ -38,12 +38,24 @@ const whole = {
  */
 export const memoryFigures: readonly Figure[] = [used, resident, whole]
 
-/** What tunnelctl aims at, of what is in use, by role. */
-const aims: Readonly<Record<string, Aims>> = {
-  gateway: always({ value: 0.3 }),
-  agent: always({ value: 8 }),
-  connect: always({ value: 8 }),
+/** What is opened, and closed. */
+export interface Held {
+  /** Opens `count` more; rejects when one that was opened before is lost. */
+  readonly hold: (ports: Ports, count: number) => Promise<unknown>
+  readonly release: () => Promise<unknown>
+  /** What tunnelctl aims at, of what is in use, by role. */
+  readonly aims: Readonly<Record<string, Aims>>
 }
+
+/** Connections to the echo service. */
+export const heldEchoes = (load: Load): Held => ({
+  hold: async ({ echo: port }, count) => {
+    if (port === undefined) throw new Error('no way to the echo service')
+    await load.run('hold', { port, count }, 60_000)
+  },
+  release: () => load.run('release', {}),
+  aims: { gateway: always({ value: 0.3 }), agent: always({ value: 8 }), connect: always({ value: 8 }) },
+})
 
 const warmUp = 200
 
@@ -55,39 +67,36 @@ const warmUp = 200
 export async function measureMemory(
   contender: Contender,
   services: Ports,
-  load: Load,
+  { hold, release, aims }: Held,
   connections: number,
   pauseMs: number,
 ): Promise<Reading[]> {
   const running = await contender.start(services, { probe: true })
   try {
-    const port = running.ports.echo
-    if (port === undefined) throw new Error('no way to the echo service')
     const half = Math.ceil(connections / 2)
-    await load.run('hold', { port, count: Math.min(warmUp, half) }, 60_000)
-    await load.run('release', {})
+    await hold(running.ports, Math.min(warmUp, half))
+    await release()
     await settle(running.processes, pauseMs)
-    await load.run('hold', { port, count: half }, 60_000)
+    await hold(running.ports, half)
     const before = await settle(running.processes, pauseMs)
-    await load.run('hold', { port, count: half }, 60_000)
+    await hold(running.ports, half)
     const after = await settle(running.processes, pauseMs)
     // Only now is it known that none of them was lost meanwhile.
-    await load.run('hold', { port, count: 0 })
+    await hold(running.ports, 0)
     const readings = running.processes.flatMap(({ role }, index) => {
       const [first, second] = [before[index], after[index]]
       if (first === undefined || second === undefined) throw new Error(`no memory of ${role}`)
-      return growth(role, first, second, half)
+      return growth(role, first, second, half, aims[role])
     })
     return readings.length === 0 ? [] : [...readings, ...sums(readings)]
   } finally {
-    await load.run('release', {}).catch(() => undefined)
+    await release().catch(() => undefined)
     await running.stop()
   }
 }
 
-function growth(process: string, first: Memory, second: Memory, connections: number): Reading[] {
+function growth(process: string, first: Memory, second: Memory, connections: number, its: Aims | undefined): Reading[] {
   const reading = (figure: Figure, value: number): Reading => ({ figure, process, values: [value] })
-  const its = aims[process]
   const heap = (second.heap ?? 0) - (first.heap ?? 0)
   return [
     ...(second.heap === undefined ? [] : [reading({ ...used, ...(its && { aims: its }) }, heap / connections / KiB)]),

@@ -73,6 +73,6 @@ export const latencyJobs = {
   },
 }
 
-function latency(times: readonly number[]): Latency {
+export function latency(times: readonly number[]): Latency {
   return { p50: quantile(times, 0.5), p99: quantile(times, 0.99), samples: times.length }
 }

@@ -26,16 +26,30 @@ export interface FieldOptions {
 export type Shown = string | number | boolean | null | Shown[] | { [key: string]: Shown }
 
 /** Names that a line has of its own. */
-const reserved = /^(level|time|event)$/
+const isReserved = (key: string): boolean => key === 'level' || key === 'time' || key === 'event'
 
 /** A copy of `fields` that is safe to write; nothing of the original is kept. A reserved name gets a `_` behind it. */
 export function showFields(fields: object, options: FieldOptions): { [key: string]: Shown } {
-  const shown = Object.entries(showEntries(fields, options, 0))
-  return Object.fromEntries(shown.map(([key, value]) => [reserved.test(key) ? `${key}_` : key, value]))
+  const shown = showEntries(fields, options, 0)
+  if (!Object.keys(shown).some(isReserved)) return shown
+  return Object.fromEntries(Object.entries(shown).map(([key, value]) => [isReserved(key) ? `${key}_` : key, value]))
 }
+
+/** What was found of keys: there are few, and they come again with every line. */
+const secretKeys = new Map<string, boolean>()
+const maxKeys = 1024
 
 /** True when the value under this key must not be shown. */
 export function isSecretKey(key: string): boolean {
+  let secret = secretKeys.get(key)
+  if (secret === undefined) {
+    secret = looksSecret(key)
+    if (secretKeys.size < maxKeys) secretKeys.set(key, secret)
+  }
+  return secret
+}
+
+function looksSecret(key: string): boolean {
   const words = key.replace(/([a-z0-9])([A-Z])/g, '$1_$2')
   return (secretAnywhere.test(key) || secretWord.test(words)) && !harmlessEnd.test(key)
 }
@@ -83,16 +97,25 @@ function showObject(value: object, options: FieldOptions, depth: number): Shown 
 }
 
 function showEntries(fields: object, options: FieldOptions, depth: number): { [key: string]: Shown } {
-  const shown: [string, Shown][] = []
+  const shown: { [key: string]: Shown } = {}
+  let entries = 0
   for (const [key, value] of Object.entries(fields)) {
-    if (shown.length === maxEntries) {
-      shown.push(['…', 'more fields'])
+    if (entries === maxEntries) {
+      shown['…'] = 'more fields'
       break
     }
     const item = isSecretKey(key) && value !== undefined ? redacted : showEntry(key, value, options, depth)
-    if (item !== undefined) shown.push([escapeText(key, 64), item])
+    if (item === undefined) continue
+    put(shown, escapeText(key, 64), item)
+    entries++
   }
-  return Object.fromEntries(shown)
+  return shown
+}
+
+/** An assignment to this one name would set the prototype. */
+function put(shown: { [key: string]: Shown }, key: string, value: Shown): void {
+  if (key !== '__proto__') shown[key] = value
+  else Object.defineProperty(shown, key, { value, enumerable: true, configurable: true, writable: true })
 }
 
 function showEntry(key: string, value: unknown, options: FieldOptions, depth: number): Shown | undefined {
@@ -101,7 +124,8 @@ function showEntry(key: string, value: unknown, options: FieldOptions, depth: nu
 }
 
 function showText(text: string): string {
-  return escapeText(text.slice(0, 8 * maxText).replace(webToken, redacted), maxText)
+  const bounded = text.slice(0, 8 * maxText)
+  return escapeText(bounded.includes('eyJ') ? bounded.replace(webToken, redacted) : bounded, maxText)
 }
 
 /** The frames alone: the message above them is text from anybody and could forge a frame or a line. */

@@ -103,14 +103,25 @@ export class Access {
 /** As browsers read it: with spaces around the name, and, some of them, with a `=` before it. */
 const OWN_COOKIE = new RegExp(`^\\s*=?\\s*${COOKIE}\\s*(?:=|;|$)`, 'i')
 
-/** The request's `Cookie` without ours, for the service; undefined when nothing is left of it. */
-export function withoutOwnCookie(value: string): string | undefined {
-  const kept = value.split(';').filter(each => !OWN_COOKIE.test(each))
-  return kept.length === 0 ? undefined : kept.join(';').trim()
+/** The fields of a request, flat pairs, for the service: ours is taken out of each `Cookie`, and one that held no other is left out. */
+export function withoutOwnCookie(rawHeaders: readonly string[]): readonly string[] {
+  if (valuesOf(rawHeaders, 'cookie').length === 0) return rawHeaders
+  const fields: string[] = []
+  for (let i = 0; i + 1 < rawHeaders.length; i += 2) {
+    const [name = '', value = ''] = [rawHeaders[i], rawHeaders[i + 1]]
+    const kept = name.toLowerCase() === 'cookie' ? otherCookies(value) : value
+    if (kept !== undefined) fields.push(name, kept)
+  }
+  return fields
 }
 
 /** A service must not log anybody in, or out. */
 export const setsOwnCookie = (value: string): boolean => OWN_COOKIE.test(value)
+
+function otherCookies(value: string): string | undefined {
+  const kept = value.split(';').filter(each => !OWN_COOKIE.test(each))
+  return kept.length === 0 ? undefined : kept.join(';').trim()
+}
 
 function cookiesOf(request: IncomingMessage): [name: string, value: string][] {
   return valuesOf(request.rawHeaders, 'cookie')

@@ -37,7 +37,8 @@ export function clientOf(request: IncomingMessage, trusted: BlockList | undefine
 
 const client = (address: string, protocol: 'http' | 'https', throughProxy: boolean): Client => ({
   address,
-  family: isIPv6(address) ? 'ipv6' : 'ipv4',
+  // It is an address, and only those of IPv6 have one.
+  family: address.includes(':') ? 'ipv6' : 'ipv4',
   protocol,
   throughProxy,
 })

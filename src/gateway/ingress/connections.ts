@@ -3,7 +3,7 @@
  * request may carry another to the same target, if that may be asked twice: the service may close it at that very moment, and only
  * what changes nothing can then be asked again.
  */
-import { Agent, type ClientRequest } from 'node:http'
+import { Agent, type ClientRequest, type RequestOptions } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { Clock } from '../../clock.ts'
 import type { Stream } from '../../mux/stream.ts'
@@ -11,10 +11,18 @@ import { formatTarget, type Target } from '../../net/target.ts'
 
 /** What `http.request` hands on to the agent beside its own options. */
 export interface ServiceOptions {
-  readonly service: { readonly agent: string; readonly target: Target; readonly signal: AbortSignal }
+  readonly service: {
+    readonly agent: string
+    readonly target: Target
+    /** Read only when a new stream is opened: it may be made then. */
+    readonly signal: AbortSignal
+  }
   /** A new stream was opened for it. */
   readonly connected: () => void
 }
+
+/** All of what `http.request` takes. */
+export type ServiceRequest = RequestOptions & ServiceOptions
 
 type Open = (agent: string, target: Target, signal: AbortSignal) => Promise<Stream>
 type Created = (error: Error | null, stream?: Duplex) => void

@@ -11,7 +11,7 @@ import {
 } from 'node:http'
 import { TunnelError } from '../../errors.ts'
 import { abort } from '../../net/splice.ts'
-import type { Connections } from './connections.ts'
+import type { Connections, ServiceOptions, ServiceRequest } from './connections.ts'
 import { Failure, failureOf, NO_HTTP } from './failure.ts'
 import { responseFields, trailerFields } from './fields.ts'
 import { Interim } from './interim.ts'
@@ -71,18 +71,25 @@ class Exchange {
   }
 
   run(connections: Connections): Promise<void> {
-    const { record, responseTimeoutMs } = this.#plan
+    const { agent, target, record, responseTimeoutMs } = this.#plan
     const response = this.#response
     return new Promise((resolve, reject) => {
-      const gone = new AbortController()
-      const upstream = this.#ask(connections, gone.signal)
+      let gone: AbortController | undefined
+      const upstream = this.#ask(connections, {
+        agent,
+        target,
+        get signal() {
+          gone ??= new AbortController()
+          return gone.signal
+        },
+      })
       const watched = this.#exchanger.patience.watch(responseTimeoutMs, () => {
         fail(new Failure(504, 'RESPONSE_TIMEOUT', 'The service did not answer in time.'))
       })
       const over = () => {
         watched.release()
         response.off('close', left)
-        gone.abort(OVER)
+        gone?.abort(OVER)
       }
       const fail = (thrown: unknown) => {
         over()
@@ -132,18 +139,16 @@ class Exchange {
     })
   }
 
-  #ask(connections: Connections, signal: AbortSignal): ClientRequest {
-    const { agent, target, method, url, fields, record } = this.#plan
+  #ask(connections: Connections, service: ServiceOptions['service']): ClientRequest {
+    const { method, url, fields, record } = this.#plan
     record.transition('opening')
-    const service = {
-      service: { agent, target, signal },
-      connected: () => {
-        record.connected = true
-        record.transition('sent')
-      },
+    const connected = () => {
+      record.connected = true
+      record.transition('sent')
     }
-    const upstream = httpRequest({
-      ...service,
+    const options: ServiceRequest = {
+      service,
+      connected,
       agent: connections,
       method,
       path: url,
@@ -151,13 +156,14 @@ class Exchange {
       setHost: false,
       maxHeaderSize: MAX_HEADER_BYTES,
       insecureHTTPParser: false,
-    })
+    }
+    const upstream = httpRequest(options)
     // Node would drop what is too many, in silence; too long, it refuses.
     upstream.maxHeadersCount = 0
     upstream.on('socket', () => {
       if (!upstream.reusedSocket) return
       record.reused = true
-      service.connected()
+      connected()
     })
     return upstream
   }

@@ -3,6 +3,8 @@
  * duplicates; what concerns one connection alone stays on it, and what tells of the way is added.
  */
 
+import { valuesOf } from './request.ts'
+
 /** Flat pairs, as Node has them in `rawHeaders`. */
 export type Fields = readonly string[]
 
@@ -33,10 +35,8 @@ export const PSEUDONYM = 'tunnelctl'
 /** Messages that have come this far round go round for ever. */
 export function isLoop(rawHeaders: Fields): boolean {
   let here = 0
-  for (const [name, value] of pairs(rawHeaders)) {
-    if (name.toLowerCase() === 'via')
-      here += value.split(',').filter(hop => hop.trim().split(/\s+/)[1] === PSEUDONYM).length
-  }
+  for (const value of valuesOf(rawHeaders, 'via'))
+    here += value.split(',').filter(hop => hop.trim().split(/\s+/)[1] === PSEUDONYM).length
   return here > 0
 }
 
@@ -50,7 +50,7 @@ export function requestFields(rawHeaders: Fields, way: Way, without: ReadonlySet
   const before = (name: string): string => (way.trusted ? joined(rawHeaders, name) : '')
   const drop = new Set(['forwarded', 'x-forwarded-for', 'via'])
   const fields = filter(kept, name => !drop.has(name))
-  const has = (name: string): boolean => [...pairs(fields)].some(([each]) => each.toLowerCase() === name)
+  const has = (name: string): boolean => valuesOf(fields, name).length > 0
   const add = (name: string, value: string): void => void fields.push(name, value)
   if (!has('x-request-id')) add('X-Request-Id', way.requestId)
   if (!has('x-forwarded-proto')) add('X-Forwarded-Proto', way.protocol)
@@ -64,24 +64,25 @@ export function requestFields(rawHeaders: Fields, way: Way, without: ReadonlySet
 /** Of a response. */
 export function responseFields(rawHeaders: Fields, without: (name: string, value: string) => boolean): string[] {
   const kept = passedOn(rawHeaders, name => name === 'via')
-  return [
-    ...filter(kept, (name, value) => !without(name, value)),
-    'Via',
-    after(joined(rawHeaders, 'via'), `1.1 ${PSEUDONYM}`),
-  ]
+  const fields = filter(kept, (name, value) => !without(name, value))
+  fields.push('Via', after(joined(rawHeaders, 'via'), `1.1 ${PSEUDONYM}`))
+  return fields
 }
 
 export function trailerFields(rawTrailers: Fields): [string, string][] {
-  return [...pairs(rawTrailers)].filter(([name]) => !NO_TRAILER.test(name) && !HOP_BY_HOP.has(name.toLowerCase()))
+  const kept: [string, string][] = []
+  for (let i = 0; i + 1 < rawTrailers.length; i += 2) {
+    const [name = '', value = ''] = [rawTrailers[i], rawTrailers[i + 1]]
+    if (!NO_TRAILER.test(name) && !HOP_BY_HOP.has(name.toLowerCase())) kept.push([name, value])
+  }
+  return kept
 }
 
 /** Those that are not for one connection alone, by the fixed set or because Connection names them. */
 function passedOn(rawHeaders: Fields, drop: (name: string) => boolean): string[] {
   const nominated = new Set<string>()
-  for (const [name, value] of pairs(rawHeaders)) {
-    if (name.toLowerCase() !== 'connection') continue
+  for (const value of valuesOf(rawHeaders, 'connection'))
     for (const option of value.split(',')) nominated.add(option.trim().toLowerCase())
-  }
   return filter(
     rawHeaders,
     name => !HOP_BY_HOP.has(name) && !(nominated.has(name) && !NEVER_NOMINATED.has(name)) && !drop(name),
@@ -90,19 +91,15 @@ function passedOn(rawHeaders: Fields, drop: (name: string) => boolean): string[]
 
 function filter(fields: Fields, keep: (name: string, value: string) => boolean): string[] {
   const kept: string[] = []
-  for (const [name, value] of pairs(fields)) if (keep(name.toLowerCase(), value)) kept.push(name, value)
+  for (let i = 0; i + 1 < fields.length; i += 2) {
+    const name = fields[i] ?? ''
+    const value = fields[i + 1] ?? ''
+    if (keep(name.toLowerCase(), value)) kept.push(name, value)
+  }
   return kept
 }
 
-function* pairs(fields: Fields): Iterable<[string, string]> {
-  for (let i = 0; i + 1 < fields.length; i += 2) yield [fields[i] as string, fields[i + 1] as string]
-}
-
-const joined = (fields: Fields, wanted: string): string =>
-  [...pairs(fields)]
-    .filter(([name]) => name.toLowerCase() === wanted)
-    .map(([, value]) => value)
-    .join(', ')
+const joined = (fields: Fields, wanted: string): string => valuesOf(fields, wanted).join(', ')
 
 const after = (before: string, own: string): string => (before === '' ? own : `${before}, ${own}`)
 

@@ -212,7 +212,7 @@ export class Ingress {
       requestId: record.id,
       trusted: client.throughProxy,
     }
-    const fields = requestFields(withoutSession(request.rawHeaders), way, set)
+    const fields = requestFields(withoutOwnCookie(request.rawHeaders), way, set)
     for (const [name, value] of headers) fields.push(name, value)
     return {
       agent,
@@ -287,14 +287,4 @@ function authorize(principal: Principal, agent: string, { target }: Route): void
 
 function contextOf(request: IncomingMessage, record: RequestRecord): FailureContext {
   return { requestId: record.id, accept: request.headers.accept }
-}
-
-function withoutSession(rawHeaders: readonly string[]): readonly string[] {
-  const fields: string[] = []
-  for (let i = 0; i + 1 < rawHeaders.length; i += 2) {
-    const [name = '', value = ''] = [rawHeaders[i], rawHeaders[i + 1]]
-    const kept = name.toLowerCase() === 'cookie' ? withoutOwnCookie(value) : value
-    if (kept !== undefined) fields.push(name, kept)
-  }
-  return fields
 }

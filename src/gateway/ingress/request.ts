@@ -45,7 +45,9 @@ export function destinationOf(request: IncomingMessage): Destination {
 export function valuesOf(rawHeaders: readonly string[], name: string): string[] {
   const values: string[] = []
   for (let i = 0; i + 1 < rawHeaders.length; i += 2) {
-    if (rawHeaders[i]?.toLowerCase() === name) values.push(rawHeaders[i + 1] ?? '')
+    const each = rawHeaders[i] ?? ''
+    // Most names differ in their length already, and are not copied then.
+    if (each.length === name.length && each.toLowerCase() === name) values.push(rawHeaders[i + 1] ?? '')
   }
   return values
 }

@@ -32,6 +32,7 @@ export interface HostRoute {
 
 export type RouteDefaults = Pick<Route, 'responseTimeoutMs' | 'idleTimeoutMs'>
 
+const MAX_BELOW = 1_024
 const WEBSOCKET: ReadonlySet<string> = new Set(['websocket'])
 
 /** Looks at exact hosts first, then at wildcards, then at the ingress domain; of one host, at the longest path first. */
@@ -40,6 +41,8 @@ export class Routes {
   readonly #domain: string | undefined
   readonly #publicTarget: (target: Target) => boolean
   readonly #defaults: RouteDefaults
+  /** What was found for labels below the domain; undefined for those that stand for no target. */
+  readonly #below = new Map<string, Route | undefined>()
 
   constructor(options: {
     readonly routes: readonly HostRoute[]
@@ -66,7 +69,17 @@ export class Routes {
     const candidates = this.#candidates(host)
     if (candidates !== undefined) return candidates.find(each => isBelow(path, each.path))?.route
     const label = this.#belowDomain(host)
-    const named = label === undefined ? undefined : targetOfLabel(label)
+    if (label === undefined) return undefined
+    if (this.#below.has(label)) return this.#below.get(label)
+    const route = this.#routeOf(label)
+    // Anybody may ask for any label: what was found for those that nobody uses must not stay.
+    if (this.#below.size === MAX_BELOW) this.#below.clear()
+    this.#below.set(label, route)
+    return route
+  }
+
+  #routeOf(label: string): Route | undefined {
+    const named = targetOfLabel(label)
     if (named === undefined) return undefined
     const access = this.#publicTarget(named.target) ? 'public' : 'token'
     return { ...named, ...this.#defaults, access, upgrades: WEBSOCKET, headers: [], passthrough: false }
