@@ -14,7 +14,7 @@ import { contenders } from './contenders.ts'
 const help = `Measures the ingress of tunnelctl beside a direct connection and chains of HAProxy and of nginx, on loopback.
 
 npm run bench:ingress -- [options]
-  --quick          two rounds of a second, about three minutes (the default)
+  --quick          three rounds of a second, less than three minutes (the default)
   --full           five rounds of two seconds
   --only NAME,…    only these contenders
   --rounds N       rounds, every contender in each
@@ -85,7 +85,7 @@ function parse(): { readonly help: true } | { readonly help: false; readonly pla
   if (values.help) return { help: true }
   if (values.quick && values.full) throw new Error('--quick and --full: only one of them')
   const tools = values['own-load'] ? {} : findTools()
-  const [rounds, seconds] = values.full ? ['5', '2'] : ['2', '1']
+  const [rounds, seconds] = values.full ? ['5', '2'] : ['3', '1']
   const plan: Plan = {
     contenders: chosen(
       contenders.map(make => make(tools)),
