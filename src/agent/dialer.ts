@@ -8,8 +8,9 @@ import { setMaxListeners } from 'node:events'
 import net from 'node:net'
 import { type Clock, systemClock } from '../clock.ts'
 import { type ErrorCode, TunnelError } from '../errors.ts'
-import { formatTarget, type Target } from '../net/target.ts'
+import { formatTarget, splitKind, type Target } from '../net/target.ts'
 import type { Catalogue } from './catalogue.ts'
+import type { Discovery } from './discovery.ts'
 import type { Policy } from './policy.ts'
 import type { Address, Resolved, Resolver } from './resolver.ts'
 import { connectUdp } from './udp.ts'
@@ -18,8 +19,8 @@ export interface DialerOptions {
   readonly catalogue: Catalogue
   readonly resolver: Pick<Resolver, 'resolve' | 'resolveHost'>
   readonly policy: Policy
-  /** Why nobody will answer, when that is known without asking. */
-  readonly notReady?: (target: Target) => TunnelError | undefined
+  /** Knows where pods are, and who will not answer. */
+  readonly discovery?: Pick<Discovery, 'notReady' | 'pods'>
   /** Called with one IP address. Must report failures as the socket's `error` event with the errno name in `code`. */
   readonly connect?: (options: net.TcpNetConnectOpts) => net.Socket
   readonly clock?: Clock
@@ -39,7 +40,7 @@ export class Dialer {
   readonly #catalogue: Catalogue
   readonly #resolver: DialerOptions['resolver']
   readonly #policy: Policy
-  readonly #notReady: (target: Target) => TunnelError | undefined
+  readonly #discovery: DialerOptions['discovery']
   readonly #connect: NonNullable<DialerOptions['connect']>
   readonly #clock: Clock
   readonly #timeoutMs: number
@@ -48,7 +49,7 @@ export class Dialer {
     this.#catalogue = options.catalogue
     this.#resolver = options.resolver
     this.#policy = options.policy
-    this.#notReady = options.notReady ?? (() => undefined)
+    this.#discovery = options.discovery
     this.#connect = options.connect ?? net.connect
     this.#clock = options.clock ?? systemClock
     this.#timeoutMs = options.dialTimeoutMs ?? 10_000
@@ -84,7 +85,7 @@ export class Dialer {
   /** Within the time for a dial, and while `signal` does not abort. */
   async #within<T>(target: Target, signal: AbortSignal, dial: (stop: AbortSignal) => Promise<T>): Promise<T> {
     this.#policy.check(target)
-    const absent = this.#catalogue.find(target) === undefined ? this.#notReady(target) : undefined
+    const absent = this.#catalogue.find(target) === undefined ? this.#discovery?.notReady(target) : undefined
     if (absent !== undefined) throw absent
     const stop = new AbortController()
     const giveUp = () => stop.abort(gone(target))
@@ -105,7 +106,8 @@ export class Dialer {
     try {
       const listed = this.#catalogue.find(target)
       if (listed) return await this.#resolver.resolveHost(listed.host, listed.port, stop)
-      const { addresses, port } = await this.#resolver.resolve(target, stop)
+      const { kind } = splitKind(target.service)
+      const { addresses, port } = await (kind === undefined ? this.#resolver.resolve(target, stop) : this.#pods(target))
       return { addresses: this.#policy.checkResolved(target, addresses, port), port }
     } catch (error) {
       if (!stop.aborted) throw error
@@ -113,6 +115,16 @@ export class Dialer {
       const message = `cannot reach ${formatTarget(target)}: DNS did not answer within ${this.#timeoutMs / 1_000} s`
       throw new TunnelError('DNS', message, { cause: error, hint: 'check the DNS of the agent', retryable: true })
     }
+  }
+
+  #pods(target: Target): Resolved {
+    if (this.#discovery === undefined) {
+      const message = `cannot reach ${formatTarget(target)}: the agent knows services by name, and no pods`
+      throw new TunnelError('UNREACHABLE', message, { hint: 'start the agent with --discovery, or name a service' })
+    }
+    const pods = this.#discovery.pods(target)
+    this.#policy.checkServices(target, pods.services)
+    return pods
   }
 
   #race(target: Target, addresses: readonly Address[], port: number, stop: AbortSignal): Promise<net.Socket> {

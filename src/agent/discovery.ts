@@ -10,6 +10,7 @@ import { reflect } from '../kubernetes/reflector.ts'
 import type { PublishedService } from '../net/published.ts'
 import { formatTarget, type Target } from '../net/target.ts'
 import type { Log } from '../observe/log.ts'
+import { type Pods, podsOf } from './pods.ts'
 import type { CatalogueChange } from './publish.ts'
 
 export interface DiscoveryOptions {
@@ -85,6 +86,21 @@ export class Discovery {
     return new TunnelError('UNREACHABLE', `cannot reach ${formatTarget(target)}: the service has no ready endpoints`, {
       hint: `see: kubectl get pods -n ${target.namespace}`,
     })
+  }
+
+  /**
+   * The pods that a target of kind `pod` or `deploy` means, those of a deployment in an order of chance.
+   * @throws TunnelError UNREACHABLE when there are none, or the port has no number
+   */
+  pods(target: Target): Pods {
+    return podsOf(target, this.#slicesIn(target.namespace), this.#options.random)
+  }
+
+  *#slicesIn(namespace: string): Iterable<Slice> {
+    for (const slices of this.#slices.values()) {
+      const [first] = slices.values()
+      if (first?.namespace === namespace) yield* slices.values()
+    }
   }
 
   async #reflect(kind: Kind, namespace: string | undefined, signal: AbortSignal): Promise<void> {
@@ -218,7 +234,9 @@ export class Discovery {
   /** As far as is known: while slices were never told, everybody may be. */
   #isReady(service: ClusterService): boolean {
     if (!service.selects || !this.#slicesKnown) return true
-    return [...(this.#slices.get(keyOf(service))?.values() ?? [])].some(({ ready }) => ready > 0)
+    return [...(this.#slices.get(keyOf(service))?.values() ?? [])].some(({ endpoints }) =>
+      endpoints.some(({ ready }) => ready),
+    )
   }
 }
 

@@ -4,7 +4,7 @@
  */
 import { BlockList, isIPv6 } from 'node:net'
 import { TunnelError } from '../errors.ts'
-import { decide, explainDenial, matches, type Pattern, parsePattern } from '../net/pattern.ts'
+import { decide, denies, explainDenial, matches, type Pattern, parsePattern } from '../net/pattern.ts'
 import { formatTarget, type Target } from '../net/target.ts'
 
 export interface PolicyOptions {
@@ -16,13 +16,15 @@ export interface PolicyOptions {
   readonly loopback?: boolean
 }
 
+const EVERYTHING = ['*/*:*', 'pod/*/*:*', 'deploy/*/*:*'].map(parsePattern)
+
 export class Policy {
   readonly #allow: readonly Pattern[]
   readonly #deny: readonly Pattern[]
   readonly #noService: BlockList
 
   constructor({ allow, deny, loopback = false }: PolicyOptions) {
-    this.#allow = allow.length > 0 ? allow : [parsePattern('*/*:*')]
+    this.#allow = allow.length > 0 ? allow : EVERYTHING
     this.#deny = deny
     this.#noService = blockList(loopback ? neverServices : [...neverServices, ...loopbacks])
   }
@@ -41,12 +43,24 @@ export class Policy {
    * @throws TunnelError DENIED
    */
   checkResolved<A extends { readonly address: string }>(target: Target, addresses: readonly A[], port: number): A[] {
-    const rule = this.#deny.find(pattern => matches(pattern, { ...target, port }))
+    const rule = this.#deny.find(pattern => denies(pattern, { ...target, port }))
     if (rule) throw denied(explainDenial('the agent', target, { allowed: false, rule: rule.text }))
     const allowed = addresses.filter(({ address }) => !this.#isNoService(address))
     if (allowed.length > 0) return allowed
     const why = `it resolves to ${addresses[0]?.address}, which is no address of a service`
     throw denied(`the agent denies ${formatTarget(target)}: ${why}`, 'list it with --service if it is really meant')
+  }
+
+  /**
+   * For pods: what is denied of a service is denied of its pods, at whatever port, for theirs need not be the service's.
+   * @param services whose pods they are
+   * @throws TunnelError DENIED
+   */
+  checkServices(target: Target, services: readonly string[]): void {
+    const isDenied = (pattern: Pattern) =>
+      services.some(service => matches({ ...pattern, ports: '*' }, { ...target, service }))
+    const rule = this.#deny.find(isDenied)
+    if (rule) throw denied(explainDenial('the agent', target, { allowed: false, rule: rule.text }))
   }
 
   #isNoService(address: string): boolean {

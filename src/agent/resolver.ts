@@ -33,7 +33,7 @@ export interface ResolverOptions {
 
 const cacheMs = 5_000
 const cacheEntries = 1_024
-const maxAddresses = 16
+export const MAX_ADDRESSES = 16
 /** RFC 8305, section 3: how long the slower family may hold up the answer of the faster one. */
 const resolutionDelayMs = 50
 
@@ -186,7 +186,7 @@ function preferred(records: readonly SrvRecord[]): { names: string[]; port: numb
   if (!best) return undefined
   const same = usable.filter(({ priority, port }) => priority === best.priority && port === best.port)
   const names = new Set(same.map(({ name }) => `${name.replace(/\.$/, '')}.`))
-  return { names: [...names].slice(0, maxAddresses), port: best.port }
+  return { names: [...names].slice(0, MAX_ADDRESSES), port: best.port }
 }
 
 /** Families in turn, so that a broken one costs one attempt. IPv4 first: every cluster network has it, few have IPv6. */
@@ -197,7 +197,7 @@ function interleave(addresses: readonly Address[]): Address[] {
   return turns
     .flat()
     .filter(address => address !== undefined)
-    .slice(0, maxAddresses)
+    .slice(0, MAX_ADDRESSES)
 }
 
 const codeOf = (error: unknown): string => (error as { code?: string } | undefined)?.code ?? 'unknown error'

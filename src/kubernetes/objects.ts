@@ -1,6 +1,6 @@
 /** What tunnelctl reads of Services and EndpointSlices, picked field by field: an object of the API is data from the wire. */
 import type { PublishedPort } from '../net/published.ts'
-import { isLabel, isPortName } from '../net/target.ts'
+import { isLabel, isPortName, type Protocol } from '../net/target.ts'
 
 export interface ClusterService {
   readonly service: string
@@ -16,7 +16,23 @@ export interface Slice {
   readonly name: string
   readonly service: string
   readonly namespace: string
-  readonly ready: number
+  readonly endpoints: readonly Endpoint[]
+  /** Of the pods, not of the service. */
+  readonly ports: readonly EndpointPort[]
+}
+
+export interface Endpoint {
+  /** Undefined for what is no pod. */
+  readonly pod: string | undefined
+  readonly address: string
+  readonly ready: boolean
+}
+
+interface EndpointPort {
+  /** As the service calls it. */
+  readonly name: string
+  readonly port: number
+  readonly protocol: Protocol
 }
 
 /** On a Service, `false` hides it, and `true` shows it where only those are shown. */
@@ -41,12 +57,28 @@ export function sliceFrom(object: Fields): Slice | undefined {
   const service = fields(labels)['kubernetes.io/service-name']
   if (typeof name !== 'string' || typeof namespace !== 'string' || typeof service !== 'string') return undefined
   const endpoints = Array.isArray(object.endpoints) ? object.endpoints : []
-  // Who says nothing of it is ready (EndpointSlice, "Conditions").
-  const ready = endpoints.filter(each => fields(fields(each).conditions).ready !== false).length
-  return { name, service, namespace, ready }
+  const ports = Array.isArray(object.ports) ? object.ports : []
+  return {
+    ...{ name, service, namespace },
+    endpoints: endpoints.flatMap(each => endpointFrom(fields(each)) ?? []),
+    ports: ports.flatMap(each => {
+      const port = portFrom(fields(each))
+      return port?.name === undefined ? [] : { ...port, name: port.name }
+    }),
+  }
 }
 
-function portFrom({ port, name, protocol = 'TCP' }: Fields): PublishedPort | undefined {
+function endpointFrom({ addresses, conditions, targetRef }: Fields): Endpoint | undefined {
+  // All of them are the same endpoint, and none but the first is to be used (EndpointSlice, "addresses").
+  const [address] = Array.isArray(addresses) ? addresses : []
+  if (typeof address !== 'string') return undefined
+  const { kind, name } = fields(targetRef)
+  const pod = kind === 'Pod' && typeof name === 'string' ? name : undefined
+  // Who says nothing of it is ready (EndpointSlice, "Conditions").
+  return { pod, address, ready: fields(conditions).ready !== false }
+}
+
+function portFrom({ port, name, protocol = 'TCP' }: Fields): (PublishedPort & { readonly port: number }) | undefined {
   const lower = protocol === 'TCP' ? 'tcp' : protocol === 'UDP' ? 'udp' : undefined
   if (lower === undefined || typeof port !== 'number' || !(port > 0 && port <= 65_535)) return undefined
   return { port, protocol: lower, ...(typeof name === 'string' && isPortName(name) && { name }) }

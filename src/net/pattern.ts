@@ -1,10 +1,11 @@
 /**
  * What a token allows and what an agent permits: `service/namespace:ports[/protocol]`, where `*` stands for any run of
- * characters inside a name and ports are `*`, one port, a port name, or a range. The acl and the policy share it.
+ * characters inside a name and ports are `*`, one port, a port name, or a range; with `pod/` or `deploy/` before the name it is about
+ * those, and no services. The acl and the policy share it.
  */
 import { TunnelError } from '../errors.ts'
 import { quote } from './quote.ts'
-import { formatTarget, isLabel, isPortName, type Protocol, type Target } from './target.ts'
+import { formatTarget, isLabel, isPortName, isServiceName, type Protocol, splitKind, type Target } from './target.ts'
 
 export interface Pattern {
   /** As it was written, for logs and for the refused user. */
@@ -22,7 +23,7 @@ export interface Decision {
 }
 
 const shape =
-  /^([a-z0-9*.-]{1,127})\/([a-z0-9*-]{1,63}):(\*|[0-9]{1,5}(?:-[0-9]{1,5})?|[a-z0-9-]{1,15})(?:\/(tcp|udp))?$/
+  /^((?:pod\/|deploy\/)?[a-z0-9*.-]{1,127})\/([a-z0-9*-]{1,63}):(\*|[0-9]{1,5}(?:-[0-9]{1,5})?|[a-z0-9-]{1,15})(?:\/(tcp|udp))?$/
 
 /** @throws TunnelError USAGE */
 export function parsePattern(text: string): Pattern {
@@ -49,9 +50,15 @@ export function matches(pattern: Pattern, target: Target): boolean {
   return typeof target.port === 'number' && target.port >= ports.from && target.port <= ports.to
 }
 
+/** As `matches`, but what is denied of services is denied of pods and deployments of that name, too. */
+export function denies(pattern: Pattern, target: Target): boolean {
+  const { kind, name } = splitKind(target.service)
+  return matches(pattern, target) || (kind !== undefined && matches(pattern, { ...target, service: name }))
+}
+
 /** Denied patterns win over allowed ones, and what no pattern allows is denied. */
 export function decide(target: Target, allow: readonly Pattern[], deny: readonly Pattern[] = []): Decision {
-  const denied = deny.find(pattern => matches(pattern, target))
+  const denied = deny.find(pattern => denies(pattern, target))
   if (denied) return { allowed: false, rule: denied.text }
   const allowed = allow.find(pattern => matches(pattern, target))
   return allowed ? { allowed: true, rule: allowed.text } : { allowed: false }
@@ -66,14 +73,17 @@ export function explainDenial(who: string, target: Target, decision: Decision): 
 /** A name, or a name with `*` in it, that at least one RFC 1123 label can match: a pattern that never matches is a typo. */
 export const isNameGlob = (text: string): boolean => isLabel(text.replaceAll('*', 'x'))
 
-const isServiceGlob = (text: string): boolean => text.split('.').length <= 2 && text.split('.').every(isNameGlob)
+const isServiceGlob = (text: string): boolean => isServiceName(text.replaceAll('*', 'x'))
 
 /**
- * A pod is no service whose name merely begins alike: but for `*` alone, which is everything, a star stays on its side of the dot.
+ * A pod is no service whose name merely begins alike: but for `*` alone, which is every service, a star stays on its side of the dot.
+ * Pods by their own names have ports that no service opens, so they must be meant.
  */
-function serviceMatches(glob: string, service: string): boolean {
+function serviceMatches(globText: string, serviceText: string): boolean {
+  const [{ kind, name: glob }, service] = [splitKind(globText), splitKind(serviceText)]
+  if (kind !== service.kind) return false
   if (glob === '*') return true
-  const [globs, names] = [glob.split('.'), service.split('.')]
+  const [globs, names] = [glob.split('.'), service.name.split('.')]
   return globs.length === names.length && globs.every((each, index) => globMatches(each, names[index] ?? ''))
 }
 

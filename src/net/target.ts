@@ -10,7 +10,7 @@ import { quote } from './quote.ts'
 export type Protocol = 'tcp' | 'udp'
 
 export interface Target {
-  /** Or `pod.service`. */
+  /** Or `pod.service`, a pod of a headless service; or `pod/NAME` or `deploy/NAME`. */
   readonly service: string
   readonly namespace: string
   /** A number, or the name of a port of the service. */
@@ -34,8 +34,22 @@ const portName = /^(?=.{1,15}$)(?=.*[a-z])[a-z0-9]+(-[a-z0-9]+)*$/
 const decimal = /^[0-9]{1,5}$/
 
 export const isLabel = (text: string): boolean => label.test(text)
-/** A service, or a pod of a headless one by its host name: `pg-0.pg`. */
-export const isServiceName = (text: string): boolean => text.split('.').length <= 2 && text.split('.').every(isLabel)
+/** What a pod, or one of the pods of a deployment, is asked for with; a service has no kind before its name. */
+export const POD_KINDS = ['pod', 'deploy'] as const
+export type PodKind = (typeof POD_KINDS)[number]
+
+/** A service, a pod of a headless one by its host name (`pg-0.pg`), or `pod/NAME` or `deploy/NAME`. */
+export function isServiceName(text: string): boolean {
+  const { kind, name } = splitKind(text)
+  const labels = name.split('.')
+  return labels.length <= (kind === undefined ? 2 : 1) && labels.every(isLabel)
+}
+
+/** `pod/web-0` is `web-0` of kind `pod`; the name of a service has no kind. */
+export function splitKind(service: string): { readonly kind: PodKind | undefined; readonly name: string } {
+  const kind = POD_KINDS.find(each => service.startsWith(`${each}/`))
+  return { kind, name: kind === undefined ? service : service.slice(kind.length + 1) }
+}
 export const isPortName = (text: string): boolean => portName.test(text)
 
 /** Whether the text takes its namespace from elsewhere, if there is one: `db:5432`, `svc/db:5432`, `LOCAL:db:5432`. */
@@ -57,8 +71,9 @@ export function formatTarget(target: Target): string {
 }
 
 /**
- * @param text `service/namespace:port`, `pod.service/namespace:port`, `service.namespace:port`, `service.namespace.svc[.domain]:port`, or
- *   `[svc/]service:port` when `namespace` is given; each may end in `/tcp` or `/udp`
+ * @param text `service/namespace:port`, `pod.service/namespace:port`, `service.namespace:port`, `service.namespace.svc[.domain]:port`,
+ *   `(svc|pod|deploy)/name/namespace:port`, or, when `namespace` is given, `[svc/|pod/|deploy/]name:port`; each may end in `/tcp` or
+ *   `/udp`
  * @throws TunnelError BAD_TARGET
  */
 export function parseTarget(text: string, namespace?: string): Target {
@@ -113,7 +128,11 @@ function makeTarget(
 }
 
 function parseHost(text: string, host: string, fallback: string | undefined): { service: string; namespace: string } {
-  const slash = host.startsWith('svc/') && fallback !== undefined ? ['', ''] : host.split('/')
+  const [, kind, name = '', space = fallback] = /^(svc|pod|deploy)\/([^/]+)(?:\/([^/]+))?$/.exec(host) ?? []
+  if (kind !== undefined && space !== undefined && (kind !== 'svc' || isLabel(name))) {
+    return { service: kind === 'svc' ? name : `${kind}/${name}`, namespace: space }
+  }
+  const slash = kind === 'svc' && fallback !== undefined ? ['', ''] : host.split('/')
   if (slash.length === 2 && slash[1] !== '') return { service: slash[0] ?? '', namespace: slash[1] ?? '' }
   const bare = host.replace(/^svc\//, '')
   const [service = '', namespace, svc, ...domain] = bare.split('.')

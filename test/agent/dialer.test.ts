@@ -60,6 +60,7 @@ interface World {
   allow?: string[]
   deny?: string[]
   dialTimeoutMs?: number
+  discovery?: NonNullable<DialerOptions['discovery']>
 }
 
 function dialer({ entries = [], addresses = [], allow = [], deny = [], ...rest }: World): Dialer {
@@ -417,6 +418,24 @@ test('the policy and the time for a dial hold for UDP too', async () => {
   const entries = ['dns/a:53/udp=127.0.0.1:53']
   await assert.rejects(dialer({ entries, deny: ['dns/a:*/udp'] }).dialUdp(target, never), { code: 'DENIED' })
   await assert.rejects(dialer({ entries }).dialUdp(target, AbortSignal.abort()), { code: 'GONE' })
+})
+
+test('a pod is dialled where discovery says, by its own port, unless it is one of a denied service', async t => {
+  const { port } = await listen(t)
+  const { connect, tried } = network({ '10.0.0.7': port })
+  const pods = () => ({ addresses: [{ address: '10.0.0.7', family: 4 as const }], port: 8080, services: ['web'] })
+  const discovery = { notReady: () => undefined, pods }
+  const target = parseTarget('pod/web-0/prod:http')
+  const { socket, port: dialled } = await dialer({ discovery, connect }).dial(target, never)
+  socket.destroy()
+  assert.deepEqual([dialled, tried()], [8080, ['10.0.0.7']])
+  await assert.rejects(dialer({ discovery, connect, deny: ['web/prod:80'] }).dial(target, never), { code: 'DENIED' })
+  await assert.rejects(dialer({ discovery, connect, deny: ['*/*:8080'] }).dial(target, never), { code: 'DENIED' })
+  await assert.rejects(dialer({ connect }).dial(target, never), {
+    code: 'UNREACHABLE',
+    message: 'cannot reach pod/web-0/prod:http: the agent knows services by name, and no pods',
+  })
+  assert.equal(tried().length, 1)
 })
 
 test('five hundred dials under one signal leave nothing behind', async t => {

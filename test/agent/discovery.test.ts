@@ -121,6 +121,23 @@ test('a service without a ready endpoint is said to have none, and is ready agai
   await knows({ ...elsewhere, 'db/prod': '5432=postgres/tcp not ready' })
 })
 
+test('pods are found in the namespace of the target, and change as the slices do', async t => {
+  const kube = await KubeApi.start(t)
+  const endpoint = (pod: string, address: string) => ({ addresses: [address], targetRef: { kind: 'Pod', name: pod } })
+  kube.service('prod', 'db', [postgres])
+  kube.endpoints('prod', 'db', [endpoint('db-0', '10.0.0.1')])
+  kube.service('dev', 'db', [postgres])
+  kube.endpoints('dev', 'db', [endpoint('db-0', '10.0.9.1')])
+  const { knows, until, discovery } = await start(t, kube)
+  await knows({ 'db/dev': '5432=postgres/tcp', 'db/prod': '5432=postgres/tcp' })
+  const at = (text: string) => discovery.pods(parseTarget(text)).addresses[0]?.address
+  assert.equal(at('pod/db-0/prod:1'), '10.0.0.1')
+  assert.equal(at('pod/db-0/dev:1'), '10.0.9.1')
+  kube.endpoints('prod', 'db', [endpoint('db-0', '10.0.0.2')])
+  await until('the pod has moved', () => at('pod/db-0/prod:1') === '10.0.0.2')
+  assert.throws(() => at('pod/db-0/elsewhere:1'), { code: 'UNREACHABLE' })
+})
+
 test('what is hidden, what is elsewhere and what cannot be read is not told', async t => {
   const kube = await KubeApi.start(t)
   kube.service('prod', 'hidden', [postgres], { annotations: { 'tunnelctl.dev/expose': 'false' } })

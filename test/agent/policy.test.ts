@@ -11,6 +11,8 @@ const db = parseTarget('db/prod:5432')
 test('without patterns the agent dials everything that the gateway lets through', () => {
   policy([]).check(db)
   policy([]).check(parseTarget('dns/kube-system:dns-tcp/udp'))
+  policy([]).check(parseTarget('pod/db-0/prod:5432'))
+  policy([]).check(parseTarget('deploy/db/prod:5432'))
 })
 
 test('with --allow only what a pattern covers is dialled', () => {
@@ -26,6 +28,18 @@ test('--deny wins over --allow, and over the absence of --allow', () => {
   assert.throws(() => policy(['db/prod:5432'], ['db/*:*']).check(db), { code: 'DENIED', message })
   assert.throws(() => policy([], ['db/*:*']).check(db), { code: 'DENIED', message })
   policy([], ['db/*:*']).check(parseTarget('web/prod:80'))
+})
+
+test('what is denied of a service is denied of its pods, whatever their port', () => {
+  const pod = parseTarget('pod/db-0/prod:9999')
+  const check = (deny: string, ...services: string[]) => policy([], [deny]).checkServices(pod, services)
+  assert.throws(() => check('db/prod:5432', 'db-metrics', 'db'), {
+    code: 'DENIED',
+    message: 'the agent denies pod/db-0/prod:9999: the pattern db/prod:5432 denies it',
+  })
+  check('db/dev:*', 'db')
+  check('db/prod:5432/udp', 'db')
+  check('web/prod:*', 'db')
 })
 
 test('a denied port number is denied under its name too', () => {

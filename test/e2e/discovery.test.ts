@@ -1,7 +1,9 @@
 /** Services that the cluster has come and go where developers look for them. */
 import assert from 'node:assert/strict'
+import { networkInterfaces } from 'node:os'
 import { after, test } from 'node:test'
 import { KubeApi } from '../support/kube-api.ts'
+import { serve } from '../support/sockets.ts'
 import { Site } from '../support/tunnel.ts'
 
 const scope = { after }
@@ -13,7 +15,11 @@ kube.service('prod', 'broken', [{ port: 80 }])
 const gateway = await site.gateway()
 const args = ['--discovery', 'cluster', '--kubernetes-api', kube.url, '--service', 'vm/legacy:22=127.0.0.1:1']
 await site.agent(gateway, args)
-const tokenFile = await site.token({ role: 'connect' })
+const tokenFile = await site.token({ role: 'connect', allow: ['*/*:*', 'pod/*/prod:*', 'deploy/web/*:*'] })
+/** An address of this machine that a pod could have: a loopback is none. */
+const own = Object.values(networkInterfaces())
+  .flat()
+  .find(each => each?.internal === false && each.family === 'IPv4')?.address
 const access = ['--gateway', gateway.url, '--token-file', tokenFile]
 
 /** Asked until it is so: two seconds are what a change may take. */
@@ -45,6 +51,34 @@ test('a service without a ready endpoint is said to have none, and not dialled',
   const running = site.run('connect', ['connect', ...access, '--stdio', 'db/prod:5432'])
   assert.equal((await running.finished()).code, 4)
   assert.match(running.stderr, /UNREACHABLE cannot reach db\/prod:5432: the service has no ready endpoints/)
+})
+
+test('a pod and a deployment are reached at their endpoints, and follow them', {
+  skip: own === undefined,
+}, async () => {
+  const pod = (name: string, ready = true) => ({
+    ...{ addresses: [own], conditions: { ready } },
+    targetRef: { kind: 'Pod', name },
+  })
+  const service = (name: string) => serve(scope, socket => void socket.end(name), own)
+  const [first, second] = [await service('first'), await service('second')]
+  const ask = async (target: string) => {
+    const running = site.run('connect', ['connect', ...access, '--stdio', target])
+    const { code } = await running.finished()
+    return code === 0 ? running.stdout : running.stderr
+  }
+  kube.service('prod', 'web', [{ port: 80, name: 'http' }])
+  kube.endpoints('prod', 'web', [pod('web-6c8b-zzzzz')], 'web-1', [{ name: 'http', port: first }])
+  await listed([head, vm, `${db}    no ready endpoints`, 'prod        web       80(http)         home'])
+  assert.equal(await ask('pod/web-6c8b-zzzzz/prod:http'), 'first')
+  assert.equal(await ask(`deploy/web/prod:${first}`), 'first')
+  kube.endpoints('prod', 'web', [pod('web-7d9f-bbbbb')], 'web-1', [{ name: 'http', port: second }])
+  kube.service('prod', 'web', [{ port: 81, name: 'http' }])
+  await listed([head, vm, `${db}    no ready endpoints`, 'prod        web       81(http)         home'])
+  assert.equal(await ask('deploy/web/prod:http'), 'second')
+  assert.match(await ask('pod/web-6c8b-zzzzz/prod:http'), /UNREACHABLE .*: no service has such a pod behind it/)
+  assert.match(await ask('deploy/db/prod:1'), /DENIED the token does not allow deploy\/db\/prod:1/)
+  kube.delete('services', 'prod', 'web')
 })
 
 test('an agent that comes to another gateway tells all of it there', async () => {

@@ -42,6 +42,8 @@ const has = ({ programs }: { programs: readonly string[] }) => programs.every(ea
 const named = [
   'db/prod:5432',
   'pg-0.pg/db:5432',
+  'pod/pg-0/db:5432',
+  'deploy/api/prod:8080',
   'db/staging:5432',
   'cache/prod:6379',
   'ssh/prod:22',
@@ -68,7 +70,7 @@ if (has(openssh)) {
   ssh = [programAt('ssh'), ...options, '-o', `HostKeyAlias=${host}`, '-l', user].map(word => `'${word}'`).join(' ')
 }
 await site.agent(gateway, serviceArgs(services), await site.token({ role: 'agent', agents: ['prod'] }))
-const token = await site.tokenText({ role: 'connect', agents: ['prod'] })
+const token = await site.tokenText({ role: 'connect', agents: ['prod'], allow: ['*/*:*', 'pod/*/*:*', 'deploy/*/*:*'] })
 const context = `{ gateway: "${gateway.url}", token-file: ../../me.token }`
 const files = {
   'tunnelctl.yaml': await withFreePorts(helpProfile(program)),

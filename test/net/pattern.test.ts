@@ -152,6 +152,23 @@ test('a denial says who, what and by which rule', () => {
   )
 })
 
+test('pods and deployments must be meant to be allowed, and are denied with the services of their name', () => {
+  const decides = (target: string, allow: string, ...deny: string[]) =>
+    decide(parseTarget(target), [parsePattern(allow)], deny.map(parsePattern)).allowed
+  for (const target of ['pod/web-0/prod:80', 'deploy/web/prod:80']) {
+    assert.ok(!decides(target, '*/*:*'), `${target}: not by what is about services`)
+    assert.ok(!decides(target, '*/*:*', 'db/prod:*'))
+  }
+  assert.ok(decides('pod/web-0/prod:80', 'pod/web-*/prod:80'))
+  assert.ok(!decides('deploy/web/prod:80', 'pod/*/*:*'))
+  assert.ok(!decides('web/prod:80', 'pod/*/*:*'))
+  assert.ok(!decides('pod/web-0/prod:80', 'pod/*/*:*', '*/prod:*'))
+  assert.ok(!decides('pod/web-0/prod:80', 'pod/*/*:*', 'web-*/prod:80'))
+  assert.ok(decides('pod/web-0/prod:80', 'pod/*/*:*', 'web/prod:80'))
+  for (const wrong of ['job/a/b:1', 'pod/a.b/c:1', 'pod//c:1', 'pod/*:1/2'])
+    assert.throws(() => parsePattern(wrong), { code: 'USAGE' }, wrong)
+})
+
 test('a pattern for services is none for pods of others that are called alike', () => {
   const allows = (pattern: string, target: string) => matches(parsePattern(pattern), parseTarget(target))
   assert.ok(allows('pg-0.pg/db:5432', 'pg-0.pg/db:5432'))

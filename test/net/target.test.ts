@@ -2,7 +2,14 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { TunnelError } from '../../src/errors.ts'
-import { formatTarget, parseForward, parseTarget, type Target, targetFromJson } from '../../src/net/target.ts'
+import {
+  formatTarget,
+  lacksNamespace,
+  parseForward,
+  parseTarget,
+  type Target,
+  targetFromJson,
+} from '../../src/net/target.ts'
 
 const tcp = (service: string, namespace: string, port: number | string): Target => ({
   service,
@@ -231,6 +238,26 @@ test('any text is a forward or BAD_TARGET', () => {
     }),
     { numRuns: 1000 },
   )
+})
+
+test('a pod and a deployment are targets with their kind before the name, as kubectl has it', () => {
+  const pod = { service: 'pod/web-0', namespace: 'prod', port: 80, protocol: 'tcp' } as const
+  assert.deepEqual(parseTarget('pod/web-0/prod:80'), pod)
+  assert.equal(formatTarget(pod), 'pod/web-0/prod:80')
+  assert.deepEqual(targetFromJson(pod), pod)
+  assert.deepEqual(parseTarget('pod/web-0:80', 'prod'), pod)
+  assert.deepEqual(parseTarget('pod/web-0/dev:80', 'prod'), { ...pod, namespace: 'dev' })
+  assert.deepEqual(parseTarget('deploy/web:http/udp', 'prod'), {
+    ...pod,
+    ...{ service: 'deploy/web', port: 'http', protocol: 'udp' },
+  })
+  assert.deepEqual(parseTarget('svc/web/prod:80', 'dev'), { ...pod, service: 'web' })
+  // Nothing says a namespace: then the two names are a service and its namespace, whatever they are.
+  assert.deepEqual(parseTarget('pod/web:80'), { ...pod, service: 'pod', namespace: 'web' })
+  assert.ok(lacksNamespace('8080:deploy/web:80') && !lacksNamespace('deploy/web/prod:80'))
+  const bad = ['pod//prod:80', 'pod/a.b/prod:80', 'job/a/prod:80', 'pod/pod/a/prod:80', 'pod/a/b/:80', 'deploy/a/-:80']
+  for (const text of bad) assert.throws(() => parseTarget(text, 'dev'), { code: 'BAD_TARGET' }, text)
+  assert.throws(() => targetFromJson({ ...pod, service: 'pod/' }), { code: 'BAD_TARGET' })
 })
 
 test('a pod of a headless service is a target by its host name, and nothing longer is', () => {

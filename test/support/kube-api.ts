@@ -78,8 +78,23 @@ export class KubeApi {
   }
 
   slice(namespace: string, service: string, ready: readonly boolean[], name = `${service}-1`): void {
-    const endpoints = ready.map(each => ({ addresses: ['10.0.0.1'], conditions: { ready: each } }))
-    this.put('endpointslices', { name, namespace, labels: { 'kubernetes.io/service-name': service } }, { endpoints })
+    this.endpoints(
+      namespace,
+      service,
+      ready.map(each => ({ addresses: ['10.0.0.1'], conditions: { ready: each } })),
+      name,
+    )
+  }
+
+  endpoints(
+    namespace: string,
+    service: string,
+    endpoints: readonly object[],
+    name = `${service}-1`,
+    ports: readonly object[] = [],
+  ): void {
+    const labels = { 'kubernetes.io/service-name': service }
+    this.put('endpointslices', { name, namespace, labels }, { endpoints, ports })
   }
 
   bookmark(): void {

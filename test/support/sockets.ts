@@ -6,7 +6,7 @@ import { PATIENCE_MS } from './processes.ts'
 import type { Scope } from './tunnel.ts'
 
 /** A service on a free port of loopback. Its sockets keep both halves apart; nothing that fails on one ends the test. */
-export async function serve(scope: Scope, onSocket: (socket: Socket) => void): Promise<number> {
+export async function serve(scope: Scope, onSocket: (socket: Socket) => void, host = '127.0.0.1'): Promise<number> {
   const sockets = new Set<Socket>()
   const server = createServer({ allowHalfOpen: true, noDelay: true }, socket => {
     sockets.add(socket)
@@ -14,7 +14,7 @@ export async function serve(scope: Scope, onSocket: (socket: Socket) => void): P
     socket.on('close', () => sockets.delete(socket))
     onSocket(socket)
   })
-  server.listen({ port: 0, host: '127.0.0.1', backlog: 4_096 })
+  server.listen({ port: 0, host, backlog: 4_096 })
   await once(server, 'listening')
   scope.after(() => {
     server.close()

@@ -117,7 +117,7 @@ async function run(flags: Flags, io: Io): Promise<void> {
       resolver,
       policy,
       dialTimeoutMs,
-      ...(discovery && { notReady: target => discovery.notReady(target) }),
+      ...(discovery && { discovery }),
     }),
     services: () => [...catalogue.services(), ...(discovery?.services() ?? [])],
     instance: randomBytes(8).toString('hex'),

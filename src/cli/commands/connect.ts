@@ -54,6 +54,8 @@ Targets:
   0.0.0.0:5433:db/prod:5432  at local port 5433, for other machines too
   web/prod:http              a port by its name
   pg-0.pg/db:5432            a pod of a headless service, by its host name
+  pod/pg-0/db:5432           any pod by its name, if the agent has --discovery
+  deploy/api/prod:8080       a ready pod of a deployment, likewise
   unix:/tmp/db.sock:db/prod:5432
                              at a Unix socket of yours alone
 
