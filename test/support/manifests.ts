@@ -94,4 +94,6 @@ export const allSets: readonly (readonly string[])[] = [
   [...EDGE, ...TLS, '--ingress', 'gke'],
   [...EDGE, ...TLS, '--ingress', 'traefik', '--ingress-class', 'traefik-internal'],
   [...EDGE, '--ingress', 'nginx'],
+  [...EDGE, ...TLS, '--clusters-configmap', 'clusters'],
+  [...EDGE, ...TLS, '--clusters-configmap', 'clusters', '--token-review'],
 ]

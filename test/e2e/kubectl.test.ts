@@ -1,0 +1,93 @@
+/**
+ * What `tunnelctl manifests` prints goes through kubectl into an API server: one in this process, or, with
+ * TUNNELCTL_TEST_KUBECONFIG, the one that this kubeconfig leads to.
+ */
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { after } from 'node:test'
+import { KubeStore } from '../support/kube-store.ts'
+import { at, kinds, manifests, objects } from '../support/manifests.ts'
+import { programAt, realTest } from '../support/servers.ts'
+import { Site } from '../support/tunnel.ts'
+
+const scope = { after }
+const site = await Site.create(scope)
+const real = process.env.TUNNELCTL_TEST_KUBECONFIG
+const store = real === undefined ? await KubeStore.start(scope) : undefined
+const kubeconfig = real ?? (await site.file('kubeconfig', configFor(store?.url ?? '')))
+const tool = { programs: ['kubectl'], packages: 'kubernetes-client' }
+
+const namespace = `tunnelctl-test-${process.pid}`
+const place = ['--namespace', namespace, '--create-namespace']
+const AGENT = ['agent', '--gateway', 'wss://gateway.example.com', ...place]
+const GATEWAY = ['gateway', '--host', 'gateway.example.com', ...place]
+const sets: readonly (readonly string[])[] = [
+  [...AGENT, '--discovery', 'cluster', '--replicas', '2'],
+  [...AGENT, '--discovery', 'namespaces', '--namespaces', namespace, '--service-account-token'],
+  [...GATEWAY, '--tls-secret', 'gateway-tls'],
+  [...GATEWAY, '--ingress', 'nginx', '--clusters-configmap', 'clusters', '--token-review'],
+]
+
+function configFor(server: string): string {
+  const named = { name: 'test' }
+  return JSON.stringify({
+    ...{ apiVersion: 'v1', kind: 'Config', 'current-context': 'test' },
+    clusters: [{ ...named, cluster: { server } }],
+    users: [{ ...named, user: {} }],
+    contexts: [{ ...named, context: { cluster: 'test', user: 'test' } }],
+  })
+}
+
+/** Lines of stdout, of kubectl with the text as its file. */
+async function kubectl(text: string, ...args: readonly string[]): Promise<string[]> {
+  const env = { PATH: process.env.PATH, HOME: site.folder, KUBECONFIG: kubeconfig }
+  const child = spawn(programAt('kubectl'), [...args, '-f', '-'], { env })
+  let [out, err] = ['', '']
+  child.stdout.on('data', data => (out += String(data)))
+  child.stderr.on('data', data => (err += String(data)))
+  child.stdin.end(text)
+  const [code] = await once(child, 'close')
+  assert.equal(code, 0, `kubectl ${args.join(' ')}: ${err}`)
+  return out.trimEnd().split('\n')
+}
+
+// The server in this process tells no schema: that all fields are known is seen by test/cli/manifests/schema.test.ts.
+const validate = real === undefined ? ['--validate=false'] : []
+
+for (const args of sets) {
+  const what = args
+    .join(' ')
+    .replace(` ${place.join(' ')}`, '')
+    .replace(namespace, 'NAMESPACE')
+  realTest(`kubectl makes, knows again, and takes away each object: manifests ${what}`, tool, async () => {
+    const { out } = await manifests(...args)
+    const found = await objects(...args)
+    const each = (words: string) => found.map(object => new RegExp(`/${at(object, 'metadata.name')} ${words}$`))
+    const matchAll = (lines: readonly string[], words: string) => {
+      assert.equal(lines.length, found.length, lines.join('\n'))
+      for (const [index, line] of each(words).entries()) assert.match(lines[index] ?? '', line)
+    }
+    try {
+      matchAll(await kubectl(out, 'apply', ...validate), 'created')
+      // kubectl says so of each disruption budget, whose selector it patches with the same.
+      matchAll(await kubectl(out, 'apply', ...validate), '(unchanged|configured)')
+      const names = await kubectl(out, 'get', '-o', 'name')
+      assert.deepEqual(
+        names.map(name => name.replace(/[./].*/, '')),
+        kinds(found).map(kind => kind.toLowerCase()),
+      )
+      const server = ['apply', '--server-side', '--force-conflicts', ...validate]
+      matchAll(await kubectl(out, ...server), 'serverside-applied')
+      if (store !== undefined) assert.equal(store.objects.size, found.length)
+    } finally {
+      await kubectl(out, 'delete', '--ignore-not-found')
+    }
+    if (store !== undefined) assert.equal(store.objects.size, 0)
+  })
+}
+
+realTest('without its namespace nothing of it is made, and kubectl says why', tool, async () => {
+  const { out } = await manifests('agent', '--gateway', 'wss://gateway.example.com', '--namespace', `${namespace}-none`)
+  await assert.rejects(kubectl(out, 'apply', ...validate), /namespaces \\?"tunnelctl-test-\d+-none\\?" not found/)
+})
