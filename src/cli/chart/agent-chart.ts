@@ -1,5 +1,5 @@
 /** The chart of the agent: its objects, where values take the place of flags. */
-import { agentDeployment, agentNamed, tokenSources } from '../manifests/agent.ts'
+import { ALLOW_PLAINTEXT, agentDeployment, agentNamed, tokenSources } from '../manifests/agent.ts'
 import { disruptionBudget } from '../manifests/deployment.ts'
 import { discoveryAccess } from '../manifests/discovery-access.ts'
 import type { AgentInstall, Discovery } from '../manifests/install.ts'
@@ -140,6 +140,10 @@ function deployment() {
   return podsByValues(made, {
     replicas: hole('{{ $.Values.replicas }}'),
     args,
+    env: [
+      ...(spec.containers[0].env ?? []),
+      ...itemsWhen('regexMatch "^(ws|http):" $.Values.gateway', [ALLOW_PLAINTEXT]),
+    ],
     pod: {
       automountServiceAccountToken: hole('{{ ne $.Values.discovery.mode "off" }}'),
       volumes: [{ ...token, projected: { defaultMode: 0o440, sources } }],

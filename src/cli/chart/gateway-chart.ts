@@ -1,7 +1,14 @@
 /** The chart of the gateway: its objects and its edges, where values take the place of flags. */
 import { disruptionBudget } from '../manifests/deployment.ts'
 import { classes, edgeObjects, serviceAnnotations } from '../manifests/edge.ts'
-import { GATEWAY_PORT, gatewayDeployment, gatewayNamed, gatewayService, preStopSeconds } from '../manifests/gateway.ts'
+import {
+  GATEWAY_PORT,
+  gatewayDeployment,
+  gatewayNamed,
+  gatewayService,
+  preStopSeconds,
+  tokenReviewer,
+} from '../manifests/gateway.ts'
 import { type Edge, edges, type GatewayInstall } from '../manifests/install.ts'
 import { gatewayNetworkPolicy } from '../manifests/network-policy.ts'
 import { gatewayNotes } from '../manifests/notes.ts'
@@ -9,7 +16,7 @@ import type { KubernetesObject } from '../manifests/objects.ts'
 import { type Chart, chartFiles, type Files, listensTest } from './chart.ts'
 import { chartAccount, chartObject, fullname, image, NAMESPACE, podsByValues, podValues } from './pod-values.ts'
 import { fieldsWhen, hole, itemsWhen, listWhen, templateOf } from './template.ts'
-import { text, type Values } from './values.ts'
+import { flag, text, type Values } from './values.ts'
 
 const NAME = 'tunnelctl-gateway'
 const HOST = '^([a-z0-9-]+(\\.[a-z0-9-]+)+)?$'
@@ -17,6 +24,9 @@ const HOST = '^([a-z0-9-]+(\\.[a-z0-9-]+)+)?$'
 const ownTls = 'and (eq $.Values.ingress.type "none") $.Values.tlsSecret'
 const TLS = '$.Values.tlsSecret'
 const oidc = '$.Values.oidc.issuer'
+const clusters = '$.Values.clusters.configMap'
+const reviews = '$.Values.clusters.tokenReview'
+const issuers = `or ${oidc} ${clusters}`
 const domain = '$.Values.ingressDomain'
 const inCloud = 'has $.Values.ingress.type (list "alb" "gke")'
 const KEYS = '{{ $.Values.verifyKeySecret | default (include "tunnelctl-gateway.fullname" $) }}'
@@ -33,6 +43,7 @@ const sample: GatewayInstall = {
   tlsSecret: hole('{{ $.Values.tlsSecret }}'),
   edge: 'none',
   reviewsTokens: false,
+  clustersConfigMap: hole(`{{ ${clusters} }}`),
   ingressDomain: DOMAIN,
   oidc: {
     issuer: hole(`{{ ${oidc} }}`),
@@ -60,6 +71,12 @@ export const gatewayValues: Values = {
       rulesConfigMap: text('the ConfigMap that says who may do what, at the key "rules.yaml"', ''),
     },
   },
+  clusters: {
+    in: {
+      configMap: text('the ConfigMap that says whose service accounts are agents, at the key "clusters.yaml"', ''),
+      tokenReview: flag('let it ask the cluster whether their tokens hold', false),
+    },
+  },
   ...podValues(gatewayDeployment(sample).spec.template.spec.containers[0].resources),
 }
 
@@ -75,6 +92,7 @@ export const gatewayChart = (version: string): Files =>
   chartFiles(chart(version), gatewayValues, {
     'templates/NOTES.txt': notes(),
     'templates/serviceaccount.yaml': templateOf(chartAccount(named)),
+    'templates/tokenreview.yaml': reviewer(),
     'templates/networkpolicy.yaml': templateOf(policy(), '$.Values.networkPolicy.enabled'),
     'templates/service.yaml': templateOf(service()),
     'templates/deployment.yaml': templateOf(deployment()),
@@ -94,6 +112,7 @@ function notes(): string {
   const {
     tlsSecret: _,
     oidc: __,
+    clustersConfigMap: ___,
     ...plain
   } = {
     ...sample,
@@ -112,14 +131,30 @@ function notes(): string {
     '{{- end }}',
     `{{- if ${oidc} }}`,
     ...more({ ...plain, oidc: rules }),
+    '{{- end }}',
+    `{{- if ${clusters} }}`,
+    ...more({ ...plain, clustersConfigMap: `{{ ${clusters} }}` }),
     '{{- end }}\n',
   ].join('\n')
 }
 
+function reviewer(): string {
+  return [
+    `{{- if ${reviews} }}`,
+    `{{- if not ${clusters} }}{{ fail "clusters.tokenReview needs clusters.configMap" }}{{ end }}`,
+    `${templateOf(chartObject(tokenReviewer(named)))}{{- end }}\n`,
+  ].join('\n')
+}
+
 function policy() {
-  const made = chartObject(gatewayNetworkPolicy(named, GATEWAY_PORT, { issuers: true, apiServer: false }))
+  const made = chartObject(gatewayNetworkPolicy(named, GATEWAY_PORT, { issuers: true, apiServer: true }))
   const { egress, ...spec } = made.spec
-  return { ...made, spec: { ...spec, ...fieldsWhen(oidc, { egress }), ...fieldsWhen(`not ${oidc}`, { egress: [] }) } }
+  const [dns, web, apiServer] = egress
+  const asked = { egress: [dns, web, ...itemsWhen(reviews, [apiServer])] }
+  return {
+    ...made,
+    spec: { ...spec, ...fieldsWhen(issuers, asked), ...fieldsWhen(`not (${issuers})`, { egress: [] }) },
+  }
 }
 
 function service() {
@@ -160,7 +195,7 @@ function deployment() {
     hole(`{{ if ${inCloud} }}${inClouds}{{ else }}${elsewhere}{{ end }}`)
   const files = <T extends { readonly name: string }>(list: readonly T[]) =>
     list.flatMap(item => {
-      const condition = { tls: ownTls, rules: oidc }[item.name]
+      const condition = { tls: ownTls, rules: oidc, clusters }[item.name]
       return condition === undefined ? [item] : itemsWhen(condition, [item])
     })
   return podsByValues(made, {
@@ -168,11 +203,13 @@ function deployment() {
       const condition = [
         ['--tls-', ownTls],
         ['--oidc-', oidc],
+        ['--clusters=', clusters],
         ['--ingress-domain', domain],
       ].find(([flag = '']) => arg.startsWith(flag))?.[1]
       return condition === undefined ? [arg] : itemsWhen(condition, [arg])
     }),
     pod: {
+      automountServiceAccountToken: hole(`{{ ${reviews} }}`),
       terminationGracePeriodSeconds: either(cloud.spec.template.spec.terminationGracePeriodSeconds, grace),
       volumes: files(volumes),
     },

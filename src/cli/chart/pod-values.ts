@@ -67,6 +67,7 @@ export function chartAccount(named: Named): ServiceAccount {
 interface Own {
   readonly replicas?: string
   readonly args: readonly unknown[]
+  readonly env?: readonly unknown[]
   readonly pod: Readonly<Record<string, unknown>>
   readonly container?: Readonly<Record<string, unknown>>
 }
@@ -75,7 +76,7 @@ interface Own {
 export function podsByValues({ spec, ...deployment }: Deployment, own: Own): unknown {
   const { metadata, spec: pod } = spec.template
   const [container] = pod.containers
-  const { replicas = spec.replicas, args } = own
+  const { replicas = spec.replicas, args, env = container.env } = own
   const placed = ['imagePullSecrets', 'nodeSelector', 'tolerations', 'affinity'].map(given)
   const containers = [
     {
@@ -83,9 +84,9 @@ export function podsByValues({ spec, ...deployment }: Deployment, own: Own): unk
       ...own.container,
       imagePullPolicy: hole('{{ $.Values.image.pullPolicy }}'),
       args: [...args, ...itemsFor('$.Values.extraArgs', hole('{{ quote . }}'))],
-      ...(container.env === undefined
+      ...(env === undefined
         ? fieldsWhen('$.Values.extraEnv', { env: hole('{{ toJson $.Values.extraEnv }}') })
-        : { env: [...container.env, ...itemsFor('$.Values.extraEnv', hole('{{ toJson . }}'))] }),
+        : { env: [...env, ...itemsFor('$.Values.extraEnv', hole('{{ toJson . }}'))] }),
       resources: hole('{{ toJson $.Values.resources }}'),
     },
   ]

@@ -30,6 +30,9 @@ export const agentNamed = ({ object, namespace }: Pick<AgentInstall, 'object' | 
   component: 'agent',
 })
 
+/** Whoever writes ws:// or http:// means it, and the cluster's own network is theirs. */
+export const ALLOW_PLAINTEXT = { name: 'TUNNELCTL_ALLOW_PLAINTEXT', value: 'true' }
+
 export function agentDeployment(install: AgentInstall): Deployment {
   const { image, replicas, gateway, object, namespace, token, allow, deny, discovery } = install
   return deploymentObject({
@@ -46,10 +49,7 @@ export function agentDeployment(install: AgentInstall): Deployment {
       ...deny.map(pattern => `--deny=${pattern}`),
     ],
     // By name, so that an overlay can say another one.
-    env: [
-      { name: 'TUNNELCTL_GATEWAY', value: gateway },
-      ...(gateway.startsWith('ws:') ? [{ name: 'TUNNELCTL_ALLOW_PLAINTEXT', value: 'true' }] : []),
-    ],
+    env: [{ name: 'TUNNELCTL_GATEWAY', value: gateway }, ...(/^(ws|http):/.test(gateway) ? [ALLOW_PLAINTEXT] : [])],
     requests: { cpu: '50m', memory: '96Mi' },
     // Above --detached-memory, which sessions whose client is away may hold.
     limits: { memory: '512Mi' },

@@ -117,7 +117,7 @@ export const configFile = (name: string, configMap: string): Files => ({
 })
 
 /** Kubernetes, "Delegated authentication": what TokenReview needs, and no more. */
-function tokenReviewer(named: Named): RoleBinding {
+export function tokenReviewer(named: Named): RoleBinding {
   return {
     apiVersion: 'rbac.authorization.k8s.io/v1',
     kind: 'ClusterRoleBinding',

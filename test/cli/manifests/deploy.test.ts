@@ -56,6 +56,7 @@ const cases: Readonly<Record<string, readonly Case[]>> = {
     [{ gateway }, AGENT],
     [{ gateway: 'ws://gateway:8080', replicas: 5 }, ['agent', '--gateway', 'ws://gateway:8080', '--replicas', '5']],
     [{ gateway: 'ws://gateway' }, ['agent', '--gateway', 'ws://gateway']],
+    [{ gateway: 'http://gateway' }, ['agent', '--gateway', 'http://gateway']],
     [
       { gateway, allow: ['*/prod:*', 'a/b:1'], deny: ['db/prod:5432'], token: { secret: 'mine' } },
       [...AGENT, '--allow', '*/prod:*,a/b:1', '--deny', 'db/prod:5432', '--token-secret', 'mine'],
@@ -107,6 +108,14 @@ const cases: Readonly<Record<string, readonly Case[]>> = {
           'rules',
         ],
       ],
+    ],
+    [
+      { host, tlsSecret, clusters: { configMap: 'clusters' } },
+      [...GATEWAY, '--tls-secret', tlsSecret, '--clusters-configmap', 'clusters'],
+    ],
+    [
+      { host, tlsSecret, clusters: { configMap: 'clusters', tokenReview: true } },
+      [...GATEWAY, '--tls-secret', tlsSecret, '--clusters-configmap', 'clusters', '--token-review'],
     ],
   ],
 }
