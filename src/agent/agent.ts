@@ -11,11 +11,10 @@ import type { SessionLimits } from '../mux/limits.ts'
 import type { Link, Welcome } from '../mux/link.ts'
 import { Links, type LinksOptions, type MoveReason } from '../mux/links.ts'
 import { Stall } from '../mux/stall.ts'
-import type { PublishedService } from '../net/published.ts'
 import type { Log } from '../observe/log.ts'
 import type { Metric } from '../observe/metrics.ts'
 import type { Dialer } from './dialer.ts'
-import { type CatalogueChange, catalogueMessages, changeMessages } from './publish.ts'
+import { type CatalogueChange, type CatalogueState, catalogueMessages, changeMessages } from './publish.ts'
 import { Rivals } from './rivals.ts'
 import { ServedStreams } from './served.ts'
 
@@ -30,7 +29,7 @@ export interface AgentOptions
   readonly software: string
   readonly dialer: Pick<Dialer, 'dial' | 'dialUdp'>
   /** What is published to those who may see it. Absent: nothing. */
-  readonly services?: () => Iterable<PublishedService>
+  readonly catalogue?: () => CatalogueState
   readonly log: Log
   /** How long streams may take to end once `run` is asked to end. */
   readonly drainTimeoutMs: number
@@ -208,7 +207,7 @@ export class Agent {
     const reason = this.#moving
     this.#moving = undefined
     this.#everRegistered = true
-    for (const message of catalogueMessages(this.#options.services?.() ?? [])) link.send(message)
+    for (const message of catalogueMessages(this.#options.catalogue?.() ?? { services: [] })) link.send(message)
     const old = this.#links.adopt(link)
     const why = reason === undefined ? {} : { reason }
     this.#log.info('registered', { agent: name, instance, gateway: String(link.welcome.software), ...why })

@@ -20,6 +20,7 @@ export interface DiscoveryOptions {
   /** Of the services that are told of. */
   readonly labelSelector?: string
   readonly clock: Clock
+  readonly wallNow: () => number
   readonly random: () => number
   readonly log: Log
   /** What is different since the last time, some 50 ms after it was. */
@@ -46,6 +47,9 @@ export class Discovery {
   readonly #dirty = new Set<string>()
   #cancelFlush: (() => void) | undefined
   #slicesKnown = false
+  /** Watches that have been heard before, and are not now. */
+  readonly #silent = new Set<string>()
+  #staleSince: number | undefined
 
   constructor(options: DiscoveryOptions) {
     this.#options = options
@@ -78,11 +82,16 @@ export class Discovery {
     for (const service of this.#services.values()) yield this.#published(service)
   }
 
-  /** Why nobody will answer at the target; undefined when somebody may. */
+  /** Milliseconds since 1970: since when the API tells nothing new. Undefined while it does. */
+  get staleSince(): number | undefined {
+    return this.#staleSince
+  }
+
+  /** Why nobody will answer at the target; undefined when somebody may, or nothing newer is known. */
   notReady(target: Target): TunnelError | undefined {
     const key = `${target.service}/${target.namespace}`
     const service = this.#services.get(key)
-    if (service === undefined || this.#isReady(service)) return undefined
+    if (service === undefined || this.#staleSince !== undefined || this.#isReady(service)) return undefined
     return new TunnelError('UNREACHABLE', `cannot reach ${formatTarget(target)}: the service has no ready endpoints`, {
       hint: `see: kubectl get pods -n ${target.namespace}`,
     })
@@ -106,11 +115,8 @@ export class Discovery {
   async #reflect(kind: Kind, namespace: string | undefined, signal: AbortSignal): Promise<void> {
     const { api, labelSelector, clock, random } = this.#options
     const below = namespace === undefined ? '' : `/namespaces/${namespace}`
-    let failing = false
-    const works = (): void => {
-      if (failing) this.#options.log.info('discovery goes on', { resource: kind.resource })
-      failing = false
-    }
+    let state: 'new' | 'refused' | 'watching' | 'silent' = 'new'
+    const name = `${kind.resource} ${namespace ?? ''}`
     await reflect(
       {
         api,
@@ -119,22 +125,33 @@ export class Discovery {
         clock,
         random,
         reflection: {
-          replaced: objects => {
-            works()
-            kind.replaced(objects, namespace)
-          },
-          changed: (type, object) => {
-            works()
-            kind.changed(type, object)
+          replaced: objects => kind.replaced(objects, namespace),
+          changed: kind.changed,
+          watching: () => {
+            if (state === 'refused' || state === 'silent')
+              this.#options.log.info('discovery goes on', { resource: kind.resource })
+            state = 'watching'
+            this.#hears(name, true)
           },
           failed: error => {
-            if (!failing) this.#complain(kind, namespace, error)
-            failing = true
+            if (state === 'new' || state === 'watching') this.#complain(kind, namespace, error)
+            state = state === 'watching' || state === 'silent' ? 'silent' : 'refused'
+            // What was never heard is not old, but unknown.
+            if (state === 'silent') this.#hears(name, false)
           },
         },
       },
       signal,
     )
+  }
+
+  #hears(watch: string, heard: boolean): void {
+    if (heard) this.#silent.delete(watch)
+    else this.#silent.add(watch)
+    const stale = this.#silent.size > 0
+    if (stale === (this.#staleSince !== undefined)) return
+    this.#staleSince = stale ? this.#options.wallNow() : undefined
+    this.#options.changed({ set: [], remove: [], staleSince: this.#staleSince ?? null })
   }
 
   /** Once for each time that it begins to fail: what was told stays as it was. */

@@ -3,33 +3,43 @@ import type { PublishedService } from '../net/published.ts'
 import { encodeJson, Kind, MAX_JSON_BYTES } from '../wire/message.ts'
 
 /** What the fields around the list need. */
-const FRAME_BYTES = 64
+const FRAME_BYTES = 96
 
-/** CATALOGUE messages for a carrier on which nothing was told yet (docs/protocol.md, "Catalogue"). */
-export function catalogueMessages(services: Iterable<PublishedService>): Generator<Buffer> {
-  return messages({ set: services, remove: [] }, true)
-}
-
-/** Those for a carrier on which all that was before is known. */
-export function changeMessages(change: CatalogueChange): Generator<Buffer> {
-  return messages(change, false)
+/** All that is published at one time. */
+export interface CatalogueState {
+  readonly services: Iterable<PublishedService>
+  /** Milliseconds since 1970: what is told was so then, and nothing new is heard. Absent: it is so now. */
+  readonly staleSince?: number
 }
 
 export interface CatalogueChange {
   readonly set: Iterable<PublishedService>
   /** `service/namespace`. */
   readonly remove: readonly string[]
+  /** As in `CatalogueState`; null: it is so now again. Absent: as before. */
+  readonly staleSince?: number | null
 }
 
-function* messages({ set, remove }: CatalogueChange, reset: boolean): Generator<Buffer> {
+/** CATALOGUE messages for a carrier on which nothing was told yet (docs/protocol.md, "Catalogue"). */
+export function catalogueMessages({ services, ...state }: CatalogueState): Generator<Buffer> {
+  return messages({ set: services, remove: [] }, { reset: true, ...state })
+}
+
+/** Those for a carrier on which all that was before is known. */
+export function changeMessages({ staleSince, ...change }: CatalogueChange): Generator<Buffer> {
+  return messages(change, staleSince === undefined ? {} : { staleSince })
+}
+
+/** @param head what the first message says beside the lists; it is sent even if they are empty */
+function* messages({ set, remove }: CatalogueChange, head: object): Generator<Buffer> {
   let entries: { readonly key: 'set' | 'remove'; readonly value: unknown }[] = []
   let bytes = FRAME_BYTES
-  let first = reset
+  let first = head
   const message = () => {
     const of = (wanted: 'set' | 'remove') => entries.filter(({ key }) => key === wanted).map(({ value }) => value)
     const removed = of('remove')
-    const json = { ...(first && { reset: true }), ...(removed.length > 0 && { remove: removed }), set: of('set') }
-    first = false
+    const json = { ...first, ...(removed.length > 0 && { remove: removed }), set: of('set') }
+    first = {}
     entries = []
     bytes = FRAME_BYTES
     return encodeJson(Kind.CATALOGUE, json)
@@ -44,5 +54,5 @@ function* messages({ set, remove }: CatalogueChange, reset: boolean): Generator<
     entries.push(entry)
     bytes += more
   }
-  if (first || entries.length > 0) yield message()
+  if (entries.length > 0 || Object.keys(first).length > 0) yield message()
 }

@@ -2,7 +2,7 @@
 import { askGateway } from '../carrier/ask.ts'
 import type { GatewayAddress } from '../carrier/dial.ts'
 import { isAgentName } from '../net/claims.ts'
-import { type PublishedService, publishedFromJson } from '../net/published.ts'
+import { type PublishedService, publishedFromJson, timeFromJson } from '../net/published.ts'
 import type { Io } from './io.ts'
 import { type GatewayFlags, gatewayAddress, tokenOf } from './options.ts'
 import { shutdownOnSignals } from './signals.ts'
@@ -10,6 +10,8 @@ import { shutdownOnSignals } from './signals.ts'
 export interface ListedAgent {
   readonly name: string
   readonly services: readonly PublishedService[]
+  /** Milliseconds since 1970: they are as they were then, and nothing newer is known. */
+  readonly staleSince?: number
 }
 
 /** A gateway, and the token for it. */
@@ -38,10 +40,12 @@ export async function readDirectory(access: GatewayAccess & { readonly signal: A
 function read(answer: unknown): ListedAgent[] {
   const { agents } = (typeof answer === 'object' && answer !== null ? answer : {}) as { agents?: unknown }
   if (!Array.isArray(agents)) return []
-  return agents.flatMap((agent: { name?: unknown; services?: unknown } | null) => {
-    const { name, services } = agent ?? {}
+  return agents.flatMap((agent: { name?: unknown; services?: unknown; staleSince?: unknown } | null) => {
+    const { name, services, ...rest } = agent ?? {}
     if (typeof name !== 'string' || !isAgentName(name)) return []
     const listed = Array.isArray(services) ? services : []
-    return [{ name, services: listed.flatMap(service => publishedFromJson(service) ?? []) }]
+    const staleSince = timeFromJson(rest.staleSince)
+    const read = listed.flatMap(service => publishedFromJson(service) ?? [])
+    return [{ name, services: read, ...(staleSince !== undefined && { staleSince }) }]
   })
 }

@@ -46,6 +46,7 @@ export function discoveryFrom(
     ...(namespaces !== undefined && { namespaces }),
     ...(labelSelector !== undefined && { labelSelector }),
     clock: systemClock,
+    wallNow: Date.now,
     random: Math.random,
     log,
     changed,

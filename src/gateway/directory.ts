@@ -8,13 +8,17 @@ export interface DirectoryAgent {
   readonly name: string
   /** Sorted by namespace and name. */
   readonly services: readonly PublishedService[]
+  /** Milliseconds since 1970: they are as they were then. */
+  readonly staleSince?: number
 }
 
 export function directoryFor(registry: Registry, principal: Principal): readonly DirectoryAgent[] {
   return registry.visibleTo(principal).map(name => {
-    const all = [...(registry.find(name)?.published.services ?? [])]
+    const published = registry.find(name)?.published
+    const all = [...(published?.services ?? [])]
+    const staleSince = published?.staleSince
     const services = all.flatMap(service => visible(service, principal) ?? [])
-    return { name, services: services.sort(byName) }
+    return { name, services: services.sort(byName), ...(staleSince !== undefined && { staleSince }) }
   })
 }
 

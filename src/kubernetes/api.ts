@@ -40,6 +40,11 @@ export function podAccess(env: Readonly<Record<string, string | undefined>>): Ap
   return { url, caFile: `${ACCOUNT}/ca.crt`, tokenFile: `${ACCOUNT}/token` }
 }
 
+export interface Watcher {
+  opened(): void
+  event(value: Record<string, unknown>): void
+}
+
 export class KubernetesApi {
   readonly #access: ApiAccess
 
@@ -58,12 +63,13 @@ export class KubernetesApi {
   }
 
   /**
-   * Calls `event` for each line of a watch, until the API ends it.
+   * Calls `opened` when the API answers, then `event` for each line of the watch, until the API ends it.
    * @throws as `get`; and what `event` throws, which ends the watch
    */
-  async watch(path: string, event: (value: Record<string, unknown>) => void, signal: AbortSignal): Promise<void> {
+  async watch(path: string, { opened, event }: Watcher, signal: AbortSignal): Promise<void> {
     const answer = await this.#ask('GET', path, undefined, signal)
     if (answer.statusCode !== 200) throw await refusal(answer)
+    opened()
     answer.setEncoding('utf8')
     let rest = ''
     try {

@@ -10,6 +10,8 @@ export interface Reflection {
   /** All objects, in place of those that were there. */
   replaced(objects: readonly Record<string, unknown>[]): void
   changed(type: 'ADDED' | 'MODIFIED' | 'DELETED', object: Record<string, unknown>): void
+  /** The API answers a watch: from here on each change is told when it happens. */
+  watching(): void
   /** The copy gets old: it is what it was when the API answered last. Told at each failure. */
   failed(error: Error): void
 }
@@ -94,7 +96,7 @@ async function watch(options: ReflectorOptions, from: string, signal: AbortSigna
       reflection.changed(type, object as Record<string, unknown>)
     }
   }
-  await orExpired(() => api.watch(`${path}?${query}`, event, signal))
+  await orExpired(() => api.watch(`${path}?${query}`, { opened: () => reflection.watching(), event }, signal))
   return version
 }
 

@@ -29,6 +29,10 @@ export function publishedFromJson(value: unknown): PublishedService | undefined 
   return { service, namespace, ports: read, ...(ready === false && { ready }) }
 }
 
+/** Milliseconds since 1970 out of a decoded JSON value from the wire; undefined when it is none that a date can hold. */
+export const timeFromJson = (value: unknown): number | undefined =>
+  typeof value === 'number' && value >= 0 && value <= 8.64e15 ? value : undefined
+
 function portFromJson(value: unknown): PublishedPort | undefined {
   const { port, name, protocol } = fields(value)
   if (protocol !== 'tcp' && protocol !== 'udp') return undefined

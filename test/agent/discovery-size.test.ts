@@ -40,6 +40,7 @@ test('they fit into 40 MB, and what the gateway knows in the end is what there i
   const discovery = new Discovery({
     api: new KubernetesApi({ url: new URL(kube.url) }),
     clock: systemClock,
+    wallNow: () => 1_790_000_000_000,
     random: () => 0,
     log: nullLog,
     changed: change => {

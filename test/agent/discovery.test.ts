@@ -10,6 +10,7 @@ import { KubeApi } from '../support/kube-api.ts'
 import type { Scope } from '../support/tunnel.ts'
 
 const LOOKS = 500
+const WALL_NOW = 1_790_000_000_000
 const LOOK_MS = 10
 const postgres = { port: 5432, name: 'postgres', protocol: 'TCP' }
 
@@ -21,6 +22,7 @@ async function start(scope: Scope, kube: KubeApi, more: Partial<DiscoveryOptions
   const discovery = new Discovery({
     api: new KubernetesApi({ url: new URL(kube.url) }),
     clock: systemClock,
+    wallNow: () => WALL_NOW,
     random: () => 0,
     log: { ...nullLog, warn: (event, fields) => void warnings.push({ event, ...fields }) },
     changed: change => {
@@ -201,7 +203,7 @@ test('without the right to ask, one line says which is missing and how to grant 
   const kube = await KubeApi.start(t)
   kube.service('prod', 'web', [{ port: 80 }])
   kube.refusals.set('endpointslices', { status: 403, message: 'endpointslices.discovery.k8s.io is forbidden' })
-  const { knows, until, warnings } = await start(t, kube)
+  const { knows, until, warnings, discovery } = await start(t, kube)
   // While nobody knows what is ready, everything may be.
   await knows({ 'web/prod': '80/tcp' })
   await until('it is told', () => warnings.length > 0)
@@ -211,23 +213,31 @@ test('without the right to ask, one line says which is missing and how to grant 
     warning?.grant ?? '',
     /^kubectl create clusterrole tunnelctl-agent --verb=get,list,watch --resource=services,endpointslices/,
   )
+  assert.equal(discovery.staleSince, undefined, 'what was never known is not old')
   kube.refusals.clear()
   await knows({ 'web/prod': '80/tcp not ready' })
   assert.equal(warnings.length, 1)
 })
 
-test('an API that goes away takes nothing with it', async t => {
+test('an API that goes away takes nothing with it, and since when is told', async t => {
   const kube = await KubeApi.start(t)
   kube.service('prod', 'web', [{ port: 80 }], { selector: {} })
-  const { knows, until, warnings, discovery } = await start(t, kube)
-  await knows({ 'web/prod': '80/tcp' })
+  kube.service('prod', 'down', [{ port: 80 }])
+  const { knows, until, warnings, discovery, changes } = await start(t, kube)
+  await knows({ 'down/prod': '80/tcp not ready', 'web/prod': '80/tcp' })
   await until('both are watched', () => kube.watches === 2)
   for (const resource of ['services', 'endpointslices'])
     kube.refusals.set(resource, { status: 500, message: 'etcd is away' })
   kube.endWatches()
   await until('it is told, of both', () => warnings.length === 2)
-  assert.equal([...discovery.services()].length, 1)
+  assert.equal([...discovery.services()].length, 2)
+  assert.equal(discovery.staleSince, WALL_NOW)
+  assert.equal(discovery.notReady(parseTarget('down/prod:80')), undefined, 'it may have come up since')
   kube.refusals.clear()
+  await until('both are watched again, though nothing has changed', () => discovery.staleSince === undefined)
+  const told = changes.flatMap(({ staleSince }) => (staleSince === undefined ? [] : [staleSince]))
+  assert.deepEqual(told, [WALL_NOW, null])
+  assert.ok(discovery.notReady(parseTarget('down/prod:80')) !== undefined)
   kube.service('prod', 'new', [{ port: 81 }], { selector: {} })
-  await knows({ 'new/prod': '81/tcp', 'web/prod': '80/tcp' })
+  await knows({ 'down/prod': '80/tcp not ready', 'new/prod': '81/tcp', 'web/prod': '80/tcp' })
 })

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { networkInterfaces } from 'node:os'
 import { after, test } from 'node:test'
 import { KubeApi } from '../support/kube-api.ts'
+import { eventually } from '../support/processes.ts'
 import { serve } from '../support/sockets.ts'
 import { Site } from '../support/tunnel.ts'
 
@@ -79,6 +80,29 @@ test('a pod and a deployment are reached at their endpoints, and follow them', {
   assert.match(await ask('pod/web-6c8b-zzzzz/prod:http'), /UNREACHABLE .*: no service has such a pod behind it/)
   assert.match(await ask('deploy/db/prod:1'), /DENIED the token does not allow deploy\/db\/prod:1/)
   kube.delete('services', 'prod', 'web')
+})
+
+test('while the API is away the last list is kept, and is said to be old', async () => {
+  const shown = async () => {
+    const running = site.run('services', ['services', ...access])
+    await running.finished()
+    return { out: running.stdout, err: running.stderr }
+  }
+  const { out } = await shown()
+  for (const resource of ['services', 'endpointslices']) kube.refusals.set(resource, { status: 503, message: 'away' })
+  kube.endWatches()
+  const since =
+    /^agent home does not hear from its cluster since 20\d\d-\d\d-\d\dT[\d:]+Z: its services are shown as they were then\n$/
+  await eventually(
+    async () => since.test((await shown()).err),
+    () => 'it is not said',
+  )
+  assert.equal((await shown()).out, out)
+  kube.refusals.clear()
+  await eventually(
+    async () => (await shown()).err === '',
+    () => 'it is still said',
+  )
 })
 
 test('an agent that comes to another gateway tells all of it there', async () => {

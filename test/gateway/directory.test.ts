@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { catalogueMessages } from '../../src/agent/publish.ts'
+import { type CatalogueChange, catalogueMessages, changeMessages } from '../../src/agent/publish.ts'
 import type { Carrier } from '../../src/carrier/carrier.ts'
 import { directoryFor } from '../../src/gateway/directory.ts'
 import { Hop } from '../../src/gateway/hop.ts'
@@ -59,18 +59,39 @@ test('ten thousand services are kept of one agent, and known ones can still chan
   assert.deepEqual([...published.services][5]?.ports, [tcp(2)])
 })
 
+test('since when a list is old goes with it, until it is new again or another list comes', () => {
+  const published = new Published()
+  const told = (change: CatalogueChange) => {
+    for (const message of changeMessages(change)) published.apply(decodeJson(message))
+    return published.staleSince
+  }
+  for (const message of catalogueMessages({ services: [db], staleSince: 5 })) published.apply(decodeJson(message))
+  assert.equal(published.staleSince, 5)
+  assert.equal(told({ set: [db], remove: [] }), 5)
+  assert.equal(told({ set: [], remove: [], staleSince: null }), undefined)
+  assert.equal(told({ set: [], remove: [], staleSince: 7 }), 7)
+  assert.deepEqual(namesOf(published), ['db'])
+  const registry = registered(db)
+  registry.find('home')?.published.apply({ staleSince: 7 })
+  assert.equal(seen(registry, '*/*:*')[0]?.staleSince, 7)
+  for (const wrong of ['7', -1, 1e300, {}, true]) published.apply({ staleSince: wrong })
+  assert.equal(published.staleSince, 7)
+  for (const message of catalogueMessages({ services: [] })) published.apply(decodeJson(message))
+  assert.equal(published.staleSince, undefined)
+})
+
 test('a long catalogue goes in messages that each fit, and arrives whole', () => {
   const all = Array.from({ length: 500 }, (_, index) => service(`service-${index}`, 'prod', tcp(5432, 'postgres')))
   const published = new Published()
   published.apply({ set: [db] })
-  const messages = [...catalogueMessages(all)]
+  const messages = [...catalogueMessages({ services: all })]
   assert.ok(messages.length > 5)
   for (const message of messages) {
     assert.ok(message.length <= HEADER_BYTES + MAX_JSON_BYTES)
     published.apply(decodeJson(message))
   }
   assert.deepEqual([...published.services], all)
-  published.apply(decodeJson([...catalogueMessages([])][0] as Buffer))
+  published.apply(decodeJson([...catalogueMessages({ services: [] })][0] as Buffer))
   assert.deepEqual(namesOf(published), [])
 })
 

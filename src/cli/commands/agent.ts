@@ -119,7 +119,10 @@ async function run(flags: Flags, io: Io): Promise<void> {
       dialTimeoutMs,
       ...(discovery && { discovery }),
     }),
-    services: () => [...catalogue.services(), ...(discovery?.services() ?? [])],
+    catalogue: () => ({
+      services: [...catalogue.services(), ...(discovery?.services() ?? [])],
+      ...(discovery?.staleSince !== undefined && { staleSince: discovery.staleSince }),
+    }),
     instance: randomBytes(8).toString('hex'),
     ...(flags.group !== undefined && { group: groupFrom(flags.group) }),
     clock: systemClock,

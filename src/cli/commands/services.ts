@@ -54,6 +54,13 @@ async function run(flags: Flags, io: Io): Promise<void> {
   const { namespace } = flags
   const found = flags.allNamespaces || namespace === undefined ? all : all.filter(each => each.namespace === namespace)
   io.stdout.write(formatted(found, flags.output))
+  for (const { name, staleSince } of agents) {
+    if (staleSince === undefined || (flags.agent ?? name) !== name) continue
+    const time = new Date(staleSince).toISOString().replace(/\.\d+/, '')
+    io.stderr.write(
+      `agent ${name} does not hear from its cluster since ${time}: its services are shown as they were then\n`,
+    )
+  }
   if (found.length > 0) return
   io.stderr.write(`no service is published that the token allows${await elsewhere(namespace, all)}\n`)
 }
