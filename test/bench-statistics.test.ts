@@ -47,6 +47,10 @@ describe('how one stream reaches the rate of a link', () => {
     assert.equal(ratePerMs(course(500), 500), 80)
     assert.equal(ratePerMs(course(0), 0), 80)
     assert.throws(() => ratePerMs(course(0), 2_000), /too short/)
+    const late = course(0)
+      .filter(({ ms }) => ms === 0 || ms >= 1_000)
+      .slice(0, 2)
+    assert.equal(ratePerMs(late, 500), 80)
   })
 
   test('is the end of the first window that is full', () => {

@@ -75,9 +75,9 @@ async function courseOf(port: number, direction: 'up' | 'down', bench: Bench, fo
   }
 }
 
-/** Bits per millisecond from the first moment at or after `fromMs` to the last. */
+/** Bits per millisecond from the last moment at or before `fromMs` to the end, so that a machine that was asleep has a course, too. */
 export function ratePerMs(course: readonly Poured[], fromMs: number): number {
-  const first = course.find(({ ms }) => ms >= fromMs)
+  const first = course.findLast(({ ms }) => ms <= fromMs) ?? course[0]
   const last = course.at(-1)
   if (first === undefined || last === undefined || first === last) throw new Error('the course is too short')
   return ((sum(last) - sum(first)) * 8) / (last.ms - first.ms)
