@@ -18,13 +18,13 @@ const store = real === undefined ? await KubeStore.start(scope) : undefined
 const kubeconfig = real ?? (await site.file('kubeconfig', configFor(store?.url ?? '')))
 const tool = { programs: ['kubectl'], packages: 'kubernetes-client' }
 
-const namespace = `tunnelctl-test-${process.pid}`
-const place = ['--namespace', namespace, '--create-namespace']
-const AGENT = ['agent', '--gateway', 'wss://gateway.example.com', ...place]
-const GATEWAY = ['gateway', '--host', 'gateway.example.com', ...place]
+/** One for each set: a namespace that is being taken away takes nothing new. */
+const namespaceOf = (index: number | string) => `tunnelctl-test-${process.pid}-${index}`
+const AGENT = ['agent', '--gateway', 'wss://gateway.example.com', '--create-namespace']
+const GATEWAY = ['gateway', '--host', 'gateway.example.com', '--create-namespace']
 const sets: readonly (readonly string[])[] = [
   [...AGENT, '--discovery', 'cluster', '--replicas', '2'],
-  [...AGENT, '--discovery', 'namespaces', '--namespaces', namespace, '--service-account-token'],
+  [...AGENT, '--discovery', 'namespaces', '--namespaces', namespaceOf(1), '--service-account-token'],
   [...GATEWAY, '--tls-secret', 'gateway-tls'],
   [...GATEWAY, '--ingress', 'nginx', '--clusters-configmap', 'clusters', '--token-review'],
 ]
@@ -55,11 +55,9 @@ async function kubectl(text: string, ...args: readonly string[]): Promise<string
 // The server in this process tells no schema: that all fields are known is seen by test/cli/manifests/schema.test.ts.
 const validate = real === undefined ? ['--validate=false'] : []
 
-for (const args of sets) {
-  const what = args
-    .join(' ')
-    .replace(` ${place.join(' ')}`, '')
-    .replace(namespace, 'NAMESPACE')
+for (const [index, set] of sets.entries()) {
+  const args = [...set, '--namespace', namespaceOf(index)]
+  const what = set.join(' ').replace(namespaceOf(index), 'NAMESPACE')
   realTest(`kubectl makes, knows again, and takes away each object: manifests ${what}`, tool, async () => {
     const { out } = await manifests(...args)
     const found = await objects(...args)
@@ -81,13 +79,13 @@ for (const args of sets) {
       matchAll(await kubectl(out, ...server), 'serverside-applied')
       if (store !== undefined) assert.equal(store.objects.size, found.length)
     } finally {
-      await kubectl(out, 'delete', '--ignore-not-found')
+      await kubectl(out, 'delete', '--ignore-not-found', '--wait=false')
     }
     if (store !== undefined) assert.equal(store.objects.size, 0)
   })
 }
 
 realTest('without its namespace nothing of it is made, and kubectl says why', tool, async () => {
-  const { out } = await manifests('agent', '--gateway', 'wss://gateway.example.com', '--namespace', `${namespace}-none`)
+  const { out } = await manifests('agent', '--gateway', 'wss://gateway.example.com', '--namespace', namespaceOf('none'))
   await assert.rejects(kubectl(out, 'apply', ...validate), /namespaces \\?"tunnelctl-test-\d+-none\\?" not found/)
 })
