@@ -63,8 +63,9 @@ export class KubernetesApi {
   }
 
   /**
-   * Calls `opened` when the API answers, then `event` for each line of the watch, until the API ends it.
-   * @throws as `get`; and what `event` throws, which ends the watch
+   * Calls `opened` when the API answers, then `event` for each line of the watch, until the API ends it. `event` may throw an
+   * ApiError, which ends the watch, too.
+   * @throws as `get`, and that of `event`
    */
   async watch(path: string, { opened, event }: Watcher, signal: AbortSignal): Promise<void> {
     const answer = await this.#ask('GET', path, undefined, signal)

@@ -29,10 +29,8 @@ export interface ReflectorOptions {
 
 const PAGE = 500
 const WATCH_SECONDS = 290
+/** Of a watch: the version that it begins at is not known any more, and everything must be listed again. */
 const GONE = 410
-
-/** The version that a watch began at is not known any more: everything is listed again. */
-class Expired extends Error {}
 
 /** Runs until `signal` aborts. Never rejects. */
 export async function reflect(options: ReflectorOptions, signal: AbortSignal): Promise<void> {
@@ -46,7 +44,7 @@ export async function reflect(options: ReflectorOptions, signal: AbortSignal): P
       failures = 0
     } catch (thrown) {
       if (signal.aborted) return
-      if (thrown instanceof Expired) {
+      if (version !== undefined && thrown instanceof ApiError && thrown.status === GONE) {
         version = undefined
         continue
       }
@@ -63,7 +61,7 @@ async function list({ api, path, labelSelector, reflection }: ReflectorOptions, 
     const query = new URLSearchParams({ limit: String(PAGE) })
     if (labelSelector !== undefined) query.set('labelSelector', labelSelector)
     if (next !== '') query.set('continue', next)
-    const { items, metadata } = await orExpired(() => api.get(`${path}?${query}`, signal))
+    const { items, metadata } = await api.get(`${path}?${query}`, signal)
     if (Array.isArray(items)) objects.push(...(items as Record<string, unknown>[]))
     const { resourceVersion, continue: more } = (metadata ?? {}) as Record<string, unknown>
     if (typeof more === 'string' && more !== '') {
@@ -89,21 +87,13 @@ async function watch(options: ReflectorOptions, from: string, signal: AbortSigna
   if (labelSelector !== undefined) query.set('labelSelector', labelSelector)
   const event = ({ type, object }: Record<string, unknown>): void => {
     const { metadata, code } = (object ?? {}) as Record<string, unknown>
-    if (type === 'ERROR') throw code === GONE ? new Expired() : new ApiError(Number(code), 'the watch has failed')
+    if (type === 'ERROR') throw new ApiError(Number(code), 'the watch has failed')
     const { resourceVersion } = (metadata ?? {}) as Record<string, unknown>
     if (typeof resourceVersion === 'string') version = resourceVersion
     if (type === 'ADDED' || type === 'MODIFIED' || type === 'DELETED') {
       reflection.changed(type, object as Record<string, unknown>)
     }
   }
-  await orExpired(() => api.watch(`${path}?${query}`, { opened: () => reflection.watching(), event }, signal))
+  await api.watch(`${path}?${query}`, { opened: () => reflection.watching(), event }, signal)
   return version
-}
-
-async function orExpired<T>(ask: () => Promise<T>): Promise<T> {
-  try {
-    return await ask()
-  } catch (thrown) {
-    throw thrown instanceof ApiError && thrown.status === GONE ? new Expired() : thrown
-  }
 }

@@ -32,6 +32,7 @@ export class KubeApi {
   #version = 1
   /** Watches from before this version are refused with 410. */
   #oldest = 0
+  #refusal: 'status' | 'event' = 'status'
 
   static async start(scope: Scope): Promise<KubeApi> {
     const api = new KubeApi()
@@ -102,12 +103,10 @@ export class KubeApi {
     this.#send('services', undefined, { type: 'BOOKMARK', object: { kind: 'Service', metadata } })
   }
 
-  /** Ends all watches; those that go on from before now get 410, in a status or, as a watch of etcd does, in an event. */
+  /** Ends all watches; those that go on from before now get 410, as a status or, as API servers mostly say it, as an event. */
   forget(how: 'status' | 'event'): void {
     this.#oldest = ++this.#version
-    for (const resource of Object.keys(this.#watchers)) {
-      if (how === 'event') this.#send(resource, undefined, { type: 'ERROR', object: { kind: 'Status', code: 410 } })
-    }
+    this.#refusal = how
     this.endWatches()
   }
 
@@ -153,8 +152,11 @@ export class KubeApi {
   }
 
   #watch(resource: string, namespace: string | undefined, from: number, response: ServerResponse): void {
-    if (from < this.#oldest) return this.#status(response, 410, 'too old resource version')
+    const expired = from < this.#oldest
+    if (expired && this.#refusal === 'status') return this.#status(response, 410, 'too old resource version')
     response.writeHead(200, { 'content-type': 'application/json' })
+    if (expired)
+      return void response.end(`${JSON.stringify({ type: 'ERROR', object: { kind: 'Status', code: 410 } })}\n`)
     response.flushHeaders()
     const watcher = { namespace, response }
     this.#watchers[resource]?.add(watcher)
