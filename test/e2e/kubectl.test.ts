@@ -5,9 +5,15 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { after } from 'node:test'
+import { after, test } from 'node:test'
+import { Discovery } from '../../src/agent/discovery.ts'
+import { systemClock } from '../../src/clock.ts'
+import { KubernetesApi } from '../../src/kubernetes/api.ts'
+import { parseTarget } from '../../src/net/target.ts'
+import { nullLog } from '../../src/observe/log.ts'
 import { KubeStore } from '../support/kube-store.ts'
 import { at, kinds, manifests, objects } from '../support/manifests.ts'
+import { eventually } from '../support/processes.ts'
 import { programAt, realTest } from '../support/servers.ts'
 import { Site } from '../support/tunnel.ts'
 
@@ -88,4 +94,64 @@ for (const [index, set] of sets.entries()) {
 realTest('without its namespace nothing of it is made, and kubectl says why', tool, async () => {
   const { out } = await manifests('agent', '--gateway', 'wss://gateway.example.com', '--namespace', namespaceOf('none'))
   await assert.rejects(kubectl(out, 'apply', ...validate), /namespaces \\?"tunnelctl-test-\d+-none\\?" not found/)
+})
+
+const skip = real === undefined && 'TUNNELCTL_TEST_KUBECONFIG names no cluster'
+
+test('what a real API server says of services and pods is understood, and each change within two seconds', {
+  skip,
+}, async t => {
+  const env = { PATH: process.env.PATH, HOME: site.folder, KUBECONFIG: kubeconfig }
+  const proxy = spawn(programAt('kubectl'), ['proxy', '--port=0'], { env })
+  t.after(() => void proxy.kill())
+  const [started] = (await once(proxy.stdout, 'data')) as [Buffer]
+  const [, port] = /:(\d+)\s*$/.exec(String(started)) ?? assert.fail(String(started))
+  const found = namespaceOf('found')
+  const metadata = { name: 'web', namespace: found }
+  const space = { apiVersion: 'v1', kind: 'Namespace', metadata: { name: found } }
+  const ports = [{ name: 'http', port: 80 }]
+  const service = { apiVersion: 'v1', kind: 'Service', metadata, spec: { selector: { app: 'web' }, ports } }
+  const slice = {
+    ...{ apiVersion: 'discovery.k8s.io/v1', kind: 'EndpointSlice', addressType: 'IPv4' },
+    metadata: { ...metadata, labels: { 'kubernetes.io/service-name': 'web' } },
+    ports: [{ name: 'http', port: 8080, protocol: 'TCP' }],
+    endpoints: [{ addresses: ['192.0.2.7'], targetRef: { kind: 'Pod', name: 'web-6c8b-zzzzz', namespace: found } }],
+  }
+  const ready = new Map<string, boolean>()
+  const discovery = new Discovery({
+    api: new KubernetesApi({ url: new URL(`http://127.0.0.1:${port}`) }),
+    ...{ clock: systemClock, wallNow: Date.now, random: Math.random, log: nullLog },
+    changed: ({ set, remove }) => {
+      for (const each of remove) ready.delete(each)
+      for (const each of set) ready.set(`${each.service}/${each.namespace}`, each.ready !== false)
+    },
+  })
+  const end = new AbortController()
+  const running = discovery.run(end.signal)
+  t.after(async () => {
+    end.abort()
+    await running
+  })
+  const seen = (wanted: boolean | undefined) =>
+    eventually(
+      () => ready.get(`web/${found}`) === wanted,
+      () => `web is ${ready.get(`web/${found}`)}`,
+      2_000,
+    )
+  try {
+    await kubectl(JSON.stringify(space), 'create')
+    await kubectl(JSON.stringify(service), 'create')
+    await seen(false)
+    await kubectl(JSON.stringify(slice), 'create')
+    await seen(true)
+    const target = parseTarget(`deploy/web/${found}:http`)
+    assert.deepEqual(discovery.pods(target), {
+      ...{ addresses: [{ address: '192.0.2.7', family: 4 }], port: 8080 },
+      services: ['web'],
+    })
+    await kubectl(JSON.stringify(service), 'delete')
+    await seen(undefined)
+  } finally {
+    await kubectl(JSON.stringify(space), 'delete', '--wait=false')
+  }
 })
