@@ -59,6 +59,8 @@ function __tunnelctl_at
                 set path token create
             case 'token inspect'
                 set path token inspect
+            case 'token check'
+                set path token check
             case 'manifests agent'
                 set path manifests agent
             case 'manifests gateway'
@@ -244,6 +246,7 @@ complete -c tunnelctl -n '__tunnelctl_at config view' -s h -l help -d 'show this
 complete -c tunnelctl -n '__tunnelctl_at token' -a keygen -d 'make a key pair: FILE to make tokens with, FILE.pub for gateways'
 complete -c tunnelctl -n '__tunnelctl_at token' -a create -d 'make a token and print it on stdout'
 complete -c tunnelctl -n '__tunnelctl_at token' -a inspect -d 'show what is in a token'
+complete -c tunnelctl -n '__tunnelctl_at token' -a check -d 'say whether a token allows a target, and by which pattern'
 complete -c tunnelctl -n '__tunnelctl_at token' -s h -l help -d 'show this help'
 complete -c tunnelctl -n '__tunnelctl_at token keygen' -l out -r -F -d 'where to write the private key, with mode 0600; nothing is overwritten'
 complete -c tunnelctl -n '__tunnelctl_at token keygen' -s h -l help -d 'show this help'
@@ -256,6 +259,10 @@ complete -c tunnelctl -n '__tunnelctl_at token create' -l ttl -x -d 'how long it
 complete -c tunnelctl -n '__tunnelctl_at token create' -s h -l help -d 'show this help'
 complete -c tunnelctl -n '__tunnelctl_at token inspect' -l token-file -r -F -d 'file with the token, - for stdin; without it, TUNNELCTL_TOKEN is the token'
 complete -c tunnelctl -n '__tunnelctl_at token inspect' -s h -l help -d 'show this help'
+complete -c tunnelctl -n '__tunnelctl_at token check' -a '(__tunnelctl_live targets)'
+complete -c tunnelctl -n '__tunnelctl_at token check' -l token-file -r -F -d 'file with the token, - for stdin; without it, TUNNELCTL_TOKEN is the token'
+complete -c tunnelctl -n '__tunnelctl_at token check' -l agent -x -d 'say whether it allows this agent, too'
+complete -c tunnelctl -n '__tunnelctl_at token check' -s h -l help -d 'show this help'
 complete -c tunnelctl -n '__tunnelctl_at manifests' -a agent -d 'print the objects of an agent'
 complete -c tunnelctl -n '__tunnelctl_at manifests' -a gateway -d 'print the objects of a gateway'
 complete -c tunnelctl -n '__tunnelctl_at manifests' -s h -l help -d 'show this help'

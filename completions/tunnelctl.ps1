@@ -245,6 +245,7 @@ Register-ArgumentCompleter -Native -CommandName tunnelctl -ScriptBlock {
             @('keygen', 'make a key pair: FILE to make tokens with, FILE.pub for gateways'),
             @('create', 'make a token and print it on stdout'),
             @('inspect', 'show what is in a token'),
+            @('check', 'say whether a token allows a target, and by which pattern'),
             @('-h', 'show this help'),
             @('--help', 'show this help')
         )
@@ -265,6 +266,12 @@ Register-ArgumentCompleter -Native -CommandName tunnelctl -ScriptBlock {
         )
         'token inspect' = @(
             @('--token-file', 'file with the token, - for stdin; without it, TUNNELCTL_TOKEN is the token'),
+            @('-h', 'show this help'),
+            @('--help', 'show this help')
+        )
+        'token check' = @(
+            @('--token-file', 'file with the token, - for stdin; without it, TUNNELCTL_TOKEN is the token'),
+            @('--agent', 'say whether it allows this agent, too'),
             @('-h', 'show this help'),
             @('--help', 'show this help')
         )
@@ -385,6 +392,7 @@ Register-ArgumentCompleter -Native -CommandName tunnelctl -ScriptBlock {
         'context rename' = 'contexts'
         'context remove' = 'contexts'
         'config view --context' = 'contexts'
+        'token check' = 'targets'
     }
 
     $path = ''

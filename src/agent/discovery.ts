@@ -102,6 +102,10 @@ export class Discovery {
    * @throws TunnelError UNREACHABLE when there are none, or the port has no number
    */
   pods(target: Target): Pods {
+    if (!this.#slicesKnown) {
+      const message = `cannot reach ${formatTarget(target)}: the agent does not see the endpoints of services`
+      throw new TunnelError('UNREACHABLE', message, { hint: "the agent's log says which right is missing" })
+    }
     return podsOf(target, this.#slicesIn(target.namespace), this.#options.random)
   }
 

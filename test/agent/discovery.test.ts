@@ -214,6 +214,10 @@ test('without the right to ask, one line says which is missing and how to grant 
     /^kubectl create clusterrole tunnelctl-agent --verb=get,list,watch --resource=services,endpointslices/,
   )
   assert.equal(discovery.staleSince, undefined, 'what was never known is not old')
+  assert.throws(() => discovery.pods(parseTarget('pod/web-0/prod:80')), {
+    code: 'UNREACHABLE',
+    message: 'cannot reach pod/web-0/prod:80: the agent does not see the endpoints of services',
+  })
   kube.refusals.clear()
   await knows({ 'web/prod': '80/tcp not ready' })
   assert.equal(warnings.length, 1)

@@ -192,3 +192,50 @@ test('a token on the command line is refused and never repeated', async () => {
     for (const piece of token.split('.')) assert.ok(!all.includes(piece.slice(0, 16)), args[0])
   }
 })
+
+test('check says by which pattern a target is allowed, and by which agents', async () => {
+  const { out: token } = await run([...connect, '--agent', 'home', 'prod-*', '--allow', 'db/prod:5432', '*/dev:*'])
+  const check = (...args: string[]) => run(['check', '--token-file', '-', ...args], {}, token)
+  const { out, err, thrown } = await check('api/dev:http', '--agent', 'prod-2')
+  assert.equal(thrown, undefined)
+  assert.equal(out, 'api/dev:http is allowed by */dev:*, through home, prod-*\n')
+  assert.match(err, /^good for 8 h.*; the agent may still deny it\n$/)
+  const refused = async (code: string, message: RegExp, ...args: string[]) => {
+    const { out, thrown } = await check(...args)
+    assert.equal(out, '')
+    assert.ok(thrown instanceof TunnelError && thrown.code === code, String(thrown))
+    assert.match(thrown.message, message)
+  }
+  await refused('DENIED', /^the token does not allow db\/prod:5433, but db\/prod:5432, \*\/dev:\*$/, 'db/prod:5433')
+  await refused('DENIED', /^the token does not allow pod\/x\/dev:1,/, 'pod/x/dev:1')
+  await refused(
+    'FORBIDDEN',
+    /^the token does not allow agent "test", but home, prod-\*$/,
+    'api/dev:1',
+    '--agent',
+    'test',
+  )
+  await refused('BAD_TARGET', /no port/, 'api/dev')
+})
+
+test('check refuses what a gateway would refuse, and what only a gateway knows', async () => {
+  const check = async (token: string) => (await run(['check', '--token-file', '-', 'db/prod:1'], {}, token)).thrown
+  const part = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url')
+  const foreign = `${part({ alg: 'RS256' })}.${part({ iss: 'https://id.example.com', sub: 'ada' })}.AA`
+  const ofOthers = await check(foreign)
+  assert.ok(ofOthers instanceof TunnelError && ofOthers.code === 'USAGE')
+  const ofAgent = await check((await run(agent)).out)
+  assert.ok(ofAgent instanceof TunnelError && ofAgent.code === 'FORBIDDEN')
+  const claims = {
+    iss: 'tunnelctl',
+    aud: 'tunnelctl',
+    role: 'connect',
+    sub: 'a',
+    agents: ['*'],
+    allow: ['*/*:*'],
+    jti: 'x',
+  }
+  const old = await check(`${part({ alg: 'EdDSA' })}.${part({ ...claims, iat: 1, exp: 2 })}.AA`)
+  assert.ok(old instanceof TunnelError && old.code === 'UNAUTHENTICATED')
+  assert.match(old.message, /^the token expired .* ago/)
+})

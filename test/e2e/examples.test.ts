@@ -172,6 +172,7 @@ const rules: readonly Rule[] = [
       assert.match(await box.run(`${line} --dry-run=client -o name`), /^secret\/tunnelctl-(agent|gateway)$/m),
   },
   { lines: /^tunnelctl manifests /, play: ends({ says: /^kind: Deployment$/m }) },
+  { lines: /^tunnelctl token check /, play: ends({ says: /^db\/prod:5432 is allowed by / }) },
   { lines: /^tunnelctl token inspect /, play: ends({ says: /"role": "connect"/ }) },
   { lines: /^tunnelctl services/, play: ends({ says: /\bdb\/prod:5432$|^prod +db /m }) },
   { lines: /^tunnelctl doctor/, play: ends() },

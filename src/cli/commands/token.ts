@@ -1,8 +1,12 @@
-/** `tunnelctl token`: makes key pairs, makes tokens, shows what is in one. */
+/** `tunnelctl token`: makes key pairs, makes tokens, shows what is in one, and what it allows. */
 import { Command, CommanderError, Option } from 'commander'
-import { type Role, tokenIssuer } from '../../net/claims.ts'
+import { TunnelError } from '../../errors.ts'
+import { decideOpen } from '../../gateway/acl.ts'
+import { mayUseAgent, principalFromClaims, requireRole } from '../../gateway/principal.ts'
+import { claimsFromPayload, type Role, tokenIssuer } from '../../net/claims.ts'
 import { formatDuration, parseDuration } from '../../net/duration.ts'
-import { redactTokens } from '../../net/quote.ts'
+import { quote, redactTokens } from '../../net/quote.ts'
+import { formatTarget, parseTarget, type Target } from '../../net/target.ts'
 import { readPrivateKey, writeKeyPair } from '../../token/keys.ts'
 import { readToken } from '../../token/secret.ts'
 import { createToken, inspectToken, type TokenReport } from '../../token/token.ts'
@@ -24,12 +28,13 @@ Examples, in this order:
   tunnelctl token create --key issuer.key --role agent --subject prod-agent --agent prod --ttl 90d > agent.token
   tunnelctl token create --key issuer.key --role connect --subject ada --agent prod --allow db/prod:5432 --ttl 8h > ada.token
   tunnelctl token inspect --token-file ada.token
+  tunnelctl token check --token-file ada.token db/prod:5432
 `
 
 /** Throws TunnelError or CommanderError out of `parseAsync`; never ends the process. */
 export function tokenCommand(io: Io): Command {
   const command = new Command('token')
-    .description('Makes key pairs and tokens, and shows what is in a token.')
+    .description('Makes key pairs and tokens, and shows what is in a token and what it allows.')
     .addHelpText('after', examples)
     .configureOutput({
       writeOut: text => io.stdout.write(text),
@@ -41,6 +46,7 @@ export function tokenCommand(io: Io): Command {
   addKeygen(command, io)
   addCreate(command, io)
   addInspect(command, io)
+  addCheck(command, io)
   return command
 }
 
@@ -100,16 +106,10 @@ function addInspect(command: Command, io: Io): void {
     .command('inspect')
     .summary('show what is in a token')
     .description('Shows what is in a token, as JSON. Its signature is not checked.')
-    .addOption(
-      new Option(
-        '--token-file <file>',
-        'file with the token, - for stdin; without it, TUNNELCTL_TOKEN is the token',
-      ).env('TUNNELCTL_TOKEN_FILE'),
-    )
+    .addOption(tokenFileOption())
     .addOption(new Option('--token [secret]').hideHelp().argParser(refuseSecret))
     .action(async ({ tokenFile }: { tokenFile?: string }) => {
-      const { env, stdin } = io
-      const token = await readToken({ tokenFile, env, stdin, warn: message => warn(io, message) })
+      const token = await givenToken(tokenFile, io)
       const now = Date.now()
       const report = inspectToken(token, now)
       io.stdout.write(`${toAscii(JSON.stringify(report, null, 2))}\n`)
@@ -120,6 +120,62 @@ function addInspect(command: Command, io: Io): void {
       say(io, `a gateway would refuse it: ${report.problem}${unless}`)
     })
 }
+
+function addCheck(command: Command, io: Io): void {
+  command
+    .command('check')
+    .summary('say whether a token allows a target, and by which pattern')
+    .description(
+      'Says whether a token allows a target, as a gateway would decide. No gateway is asked, and the signature is not checked.',
+    )
+    .argument('<target>', 'service/namespace:port')
+    .addOption(tokenFileOption())
+    .addOption(new Option('--token [secret]').hideHelp().argParser(refuseSecret))
+    .option('--agent <name>', 'say whether it allows this agent, too')
+    .action(async (text: string, { tokenFile, agent }: { tokenFile?: string; agent?: string }) => {
+      const target = parseTarget(text)
+      const now = Date.now()
+      const report = inspectToken(await givenToken(tokenFile, io), now)
+      const { agents, rule } = allowing(report, now, target, agent)
+      io.stdout.write(`${formatTarget(target)} is allowed by ${rule}, through ${agents.join(', ')}\n`)
+      say(io, `${lifetime(report, now)}; the agent may still deny it`)
+    })
+}
+
+/** @throws TunnelError why the token does not allow it */
+function allowing(
+  report: TokenReport,
+  now: number,
+  target: Target,
+  agent: string | undefined,
+): { readonly agents: readonly string[]; readonly rule: string } {
+  const { iss } = report.claims
+  if (typeof iss === 'string' && iss !== tokenIssuer) {
+    const hint = 'ask the gateway with tunnelctl services'
+    throw new TunnelError('USAGE', 'another issuer has made the token: the rules at the gateway say what it allows', {
+      hint,
+    })
+  }
+  const principal = principalFromClaims(claimsFromPayload(report.claims))
+  if (report.expired) throw new TunnelError('UNAUTHENTICATED', `the token ${lifetime(report, now)}`)
+  requireRole(principal, 'connect')
+  const { agents, allow } = principal
+  if (agent !== undefined && !mayUseAgent(principal, agent)) {
+    throw new TunnelError('FORBIDDEN', `the token does not allow agent ${quote(agent)}, but ${agents.join(', ')}`)
+  }
+  const { allowed, rule = '' } = decideOpen(principal, target)
+  if (allowed) return { agents, rule }
+  const patterns = allow.map(pattern => pattern.text).join(', ')
+  throw new TunnelError('DENIED', `the token does not allow ${formatTarget(target)}, but ${patterns}`)
+}
+
+const tokenFileOption = (): Option =>
+  new Option('--token-file <file>', 'file with the token, - for stdin; without it, TUNNELCTL_TOKEN is the token').env(
+    'TUNNELCTL_TOKEN_FILE',
+  )
+
+const givenToken = (tokenFile: string | undefined, io: Io): Promise<string> =>
+  readToken({ tokenFile, env: io.env, stdin: io.stdin, warn: message => warn(io, message) })
 
 function lifetime({ expiresAt, expired }: TokenReport, now: number): string {
   if (expiresAt === undefined) return 'it does not say when it expires'
