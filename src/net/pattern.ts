@@ -80,6 +80,7 @@ const isServiceGlob = (text: string): boolean => isServiceName(text.replaceAll('
  * Pods by their own names have ports that no service opens, so they must be meant.
  */
 function serviceMatches(globText: string, serviceText: string): boolean {
+  if (globText === serviceText) return true
   const [{ kind, name: glob }, service] = [splitKind(globText), splitKind(serviceText)]
   if (kind !== service.kind) return false
   if (glob === '*') return true

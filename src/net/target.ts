@@ -40,6 +40,8 @@ export type PodKind = (typeof POD_KINDS)[number]
 
 /** A service, a pod of a headless one by its host name (`pg-0.pg`), or `pod/NAME` or `deploy/NAME`. */
 export function isServiceName(text: string): boolean {
+  // Nearly every one is.
+  if (isLabel(text)) return true
   const { kind, name } = splitKind(text)
   const labels = name.split('.')
   return labels.length <= (kind === undefined ? 2 : 1) && labels.every(isLabel)
@@ -47,8 +49,9 @@ export function isServiceName(text: string): boolean {
 
 /** `pod/web-0` is `web-0` of kind `pod`; the name of a service has no kind. */
 export function splitKind(service: string): { readonly kind: PodKind | undefined; readonly name: string } {
-  const kind = POD_KINDS.find(each => service.startsWith(`${each}/`))
-  return { kind, name: kind === undefined ? service : service.slice(kind.length + 1) }
+  const slash = service.indexOf('/')
+  const kind = slash < 0 ? undefined : POD_KINDS.find(each => each === service.slice(0, slash))
+  return { kind, name: kind === undefined ? service : service.slice(slash + 1) }
 }
 export const isPortName = (text: string): boolean => portName.test(text)
 
