@@ -70,6 +70,8 @@ export class KubernetesApi {
   async watch(path: string, { opened, event }: Watcher, signal: AbortSignal): Promise<void> {
     const answer = await this.#ask('GET', path, undefined, signal)
     if (answer.statusCode !== 200) throw await refusal(answer)
+    // It may be silent for minutes.
+    answer.socket.setTimeout(0)
     opened()
     answer.setEncoding('utf8')
     let rest = ''
@@ -99,11 +101,7 @@ export class KubernetesApi {
     return await new Promise((resolve, reject) => {
       const secure = url.protocol === 'https:'
       const options = { method, headers, signal, timeout: TIMEOUT_MS, ...ca }
-      const request = (secure ? httpsRequest : httpRequest)(new URL(path, url), options, answer => {
-        // A watch may be silent for minutes; its own timeout is the API's.
-        request.setTimeout(0)
-        resolve(answer)
-      })
+      const request = (secure ? httpsRequest : httpRequest)(new URL(path, url), options, resolve)
       request.on('timeout', () => request.destroy(new Error(`no answer within ${TIMEOUT_MS / 1000} s`)))
       request.on('error', error => reject(unreachable(error.message)))
       request.end(body === undefined ? undefined : JSON.stringify(body))

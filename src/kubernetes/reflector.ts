@@ -17,7 +17,7 @@ export interface Reflection {
 }
 
 export interface ReflectorOptions {
-  readonly api: KubernetesApi
+  readonly api: Pick<KubernetesApi, 'get' | 'watch'>
   /** Of the collection: `/api/v1/services`. */
   readonly path: string
   readonly labelSelector?: string | undefined
@@ -29,6 +29,8 @@ export interface ReflectorOptions {
 
 const PAGE = 500
 const WATCH_SECONDS = 290
+/** The API ends a watch before; where it does not, the network has lost it without a word. */
+const MAX_WATCH_MS = 320_000
 /** Of a watch: the version that it begins at is not known any more, and everything must be listed again. */
 const GONE = 410
 
@@ -75,7 +77,7 @@ async function list({ api, path, labelSelector, reflection }: ReflectorOptions, 
 
 /** Returns the version to go on from, when the API has ended the watch in its time. */
 async function watch(options: ReflectorOptions, from: string, signal: AbortSignal): Promise<string> {
-  const { api, path, labelSelector, reflection, random } = options
+  const { api, path, labelSelector, reflection, clock, random } = options
   let version = from
   const query = new URLSearchParams({
     watch: 'true',
@@ -94,6 +96,13 @@ async function watch(options: ReflectorOptions, from: string, signal: AbortSigna
       reflection.changed(type, object as Record<string, unknown>)
     }
   }
-  await api.watch(`${path}?${query}`, { opened: () => reflection.watching(), event }, signal)
+  const lost = new AbortController()
+  const cancel = clock.after(MAX_WATCH_MS, () => lost.abort())
+  const either = AbortSignal.any([signal, lost.signal])
+  try {
+    await api.watch(`${path}?${query}`, { opened: () => reflection.watching(), event }, either)
+  } finally {
+    cancel()
+  }
   return version
 }
