@@ -195,7 +195,7 @@ const cases: readonly [words: readonly string[], offered: readonly string[]][] =
   [['gateway', '--tls-key', 'o'], ['other']],
   [
     ['token', ''],
-    ['create', 'inspect', 'keygen'],
+    ['check', 'create', 'inspect', 'keygen'],
   ],
   [
     ['manifests', ''],

@@ -103,9 +103,10 @@ test('whatever is accepted at creation has claims that a gateway takes, however 
         assert.ok(thrown instanceof TunnelError && thrown.code === 'USAGE', String(thrown))
       }
     }),
-    { numRuns: 500 },
+    // Most wishes are refused: these two are not.
+    { numRuns: 500, examples: [[{ ...connect, now: 0 }], [{ ...agent, now: 0 }]] },
   )
-  assert.ok(made > 0)
+  assert.ok(made >= 2)
 })
 
 test('inspect shows header, claims and whether the token has expired', async () => {
