@@ -118,11 +118,12 @@ export const pouringJobs = {
     return await pouring.arrived()
   },
 
-  /** What has arrived every `everyMs`, until `untilMs` after the beginning. */
+  /** What has arrived at the beginning, which is nothing, and every `everyMs`, until `untilMs` after it. */
   async course({ untilMs, everyMs }: { untilMs: number; everyMs: number }): Promise<Poured[]> {
     const course: Poured[] = []
     for (;;) {
       const poured = await pouringJobs.poured({})
+      if (course.length === 0) course.push({ ms: 0, bytes: poured.bytes.map(() => 0) })
       course.push(poured)
       if (poured.ms >= untilMs) return course
       await sleep(everyMs)
