@@ -1,15 +1,11 @@
 /** `npm run bench`: the arguments, the run, the output. */
 import { parseArgs } from 'node:util'
 import { chosen, number } from './arguments.ts'
-import { commandLine } from './command.ts'
-import { type Comparison, compare } from './comparison.ts'
+import { compare } from './comparison.ts'
 import { allContenders, contenders } from './contenders/contenders.ts'
-import { tunnelctlProgram } from './contenders/tunnelctl.ts'
-import { describeMachine, describeVersions } from './machine.ts'
 import { measures, moreMeasures } from './measures/measures.ts'
 import { type PartName, type Plan, partNames, usualParts } from './plan.ts'
-import type { Setting } from './report.ts'
-import { exitOnSignals, say, writeReport } from './script.ts'
+import { runScript, say } from './script.ts'
 import { findTools } from './tools.ts'
 
 const help = `Measures tunnelctl beside a direct connection, a raw Node pipe chain and a HAProxy TCP chain, on loopback.
@@ -34,42 +30,15 @@ npm run bench -- [options]
 Exit code: 0, 1 when something failed (not when a tool is missing), 2 usage, 130 interrupted.
 `
 
-exitOnSignals()
-process.exit(await main())
-
-async function main(): Promise<number> {
-  let options: ReturnType<typeof parse>
-  try {
-    options = parse()
-  } catch (error) {
-    process.stderr.write(`${error instanceof Error ? error.message : error}\nsee npm run bench -- --help\n`)
-    return 2
-  }
-  if (options.help) {
-    process.stdout.write(help)
-    return 0
-  }
-  const { plan, json } = options
-  const { rounds, longRounds, seconds, idle, verifyBytes, tools, contenders } = plan
-  const machine = describeMachine()
-  const programs = plan.contenders.flatMap(contender => contender.programs ?? [])
-  const versions = describeVersions(tools, programs, tunnelctlProgram())
-  const start = new Date()
-  let comparison: Comparison
-  try {
-    comparison = await compare(plan)
-  } catch (error) {
-    process.stderr.write(`the services did not start: ${error instanceof Error ? error.message : error}\n`)
-    return 1
-  }
-  const setting: Setting = {
-    ...{ date: start.toISOString(), command: commandLine(process.argv.slice(2)) },
-    minutes: Math.ceil((Date.now() - start.getTime()) / 6_000) / 10,
-    ...{ machine, versions, contenders, rounds, longRounds, seconds, idle, verifyBytes },
-  }
-  writeReport(setting, comparison, json)
-  return comparison.failed ? 1 : 0
-}
+process.exit(
+  await runScript({
+    name: 'bench',
+    help,
+    parse,
+    compare,
+    setting: ({ longRounds, verifyBytes }) => ({ longRounds, verifyBytes }),
+  }),
+)
 
 /** @throws Error what is wrong with the arguments */
 function parse(): { readonly help: true } | { readonly help: false; readonly plan: Plan; readonly json?: string } {

@@ -1,50 +1,22 @@
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { type AddressInfo, createServer, type Socket } from 'node:net'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { describe, test } from 'node:test'
-import { fileURLToPath } from 'node:url'
 import { contenders, framesOnly } from '../bench/ingress/contenders.ts'
 import { framesOutcomes } from '../bench/ingress/frames.ts'
 import { echoRate } from '../bench/ingress/measures.ts'
 import { jobs } from '../bench/processes/jobs.ts'
 import type { Report } from '../bench/report.ts'
 import { findTools } from '../bench/tools.ts'
+import { bench } from './support/bench.ts'
 
-const program = fileURLToPath(new URL('../bench/ingress/run.ts', import.meta.url))
+const runBench = (...args: string[]) => bench('ingress/run.ts', ...args).ended
 const tools = findTools()
-
-/** Files of the bench go to a folder of this test, so that one left behind is seen. */
-function bench(...args: string[]): Promise<{ code: number | null; stdout: string; stderr: string; left: string[] }> {
-  const folder = mkdtempSync(join(tmpdir(), 'bench-test-'))
-  const child = spawn(process.execPath, ['--import', 'tsx', program, ...args], {
-    env: { ...process.env, TMPDIR: folder },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  })
-  let [stdout, stderr] = ['', '']
-  child.stdout.setEncoding('utf8').on('data', chunk => {
-    stdout += chunk
-  })
-  child.stderr.setEncoding('utf8').on('data', chunk => {
-    stderr += chunk
-  })
-  return new Promise((resolve, reject) => {
-    child.on('error', reject)
-    child.on('close', code => {
-      const left = readdirSync(folder).filter(name => name.startsWith('tunnelctl-bench-'))
-      rmSync(folder, { recursive: true, force: true })
-      resolve({ code, stdout, stderr, left })
-    })
-  })
-}
 
 describe('npm run bench:ingress', () => {
   const short = ['--rounds', '1', '--seconds', '0.05', '--idle', '10', '--body', '2', '--json', '-']
 
   test('measures and verifies WebSockets and uploads without any tool, and names the tool of what it skips', async () => {
-    const { code, stdout, stderr, left } = await bench('--own-load', '--verify', ...short)
+    const { code, stdout, stderr, left } = await runBench('--own-load', '--verify', ...short)
     assert.equal(code, 0, stderr)
     const report = JSON.parse(stdout) as Report
     assert.equal(report.failed, false)
@@ -74,7 +46,7 @@ describe('npm run bench:ingress', () => {
   const skip = lacking.length === 0 ? false : `missing: ${lacking.join(', ')}`
 
   test('measures requests and bodies beside the chains of proxies', { skip }, async () => {
-    const { code, stdout, stderr, left } = await bench('--only', 'direct,haproxy,nginx', '--verify', ...short)
+    const { code, stdout, stderr, left } = await runBench('--only', 'direct,haproxy,nginx', '--verify', ...short)
     assert.equal(code, 0, stderr)
     const report = JSON.parse(stdout) as Report
     for (const name of ['direct', 'haproxy', 'nginx']) {
@@ -89,7 +61,7 @@ describe('npm run bench:ingress', () => {
   })
 
   test('refuses an argument it cannot use in one line', async () => {
-    const { code, stderr } = await bench('--only', 'chain')
+    const { code, stderr } = await runBench('--only', 'chain')
     assert.equal(code, 2)
     assert.match(stderr, /^--only: there is no contender "chain"\n/)
   })

@@ -1,12 +1,7 @@
 /** `npm run bench:ingress`: the arguments, the run, the output. */
 import { parseArgs } from 'node:util'
 import { chosen, number } from '../arguments.ts'
-import { commandLine } from '../command.ts'
-import type { Comparison } from '../comparison.ts'
-import { tunnelctlProgram } from '../contenders/tunnelctl.ts'
-import { describeMachine, describeVersions } from '../machine.ts'
-import type { Setting } from '../report.ts'
-import { exitOnSignals, say, writeReport } from '../script.ts'
+import { runScript, say } from '../script.ts'
 import { findTools } from '../tools.ts'
 import { compareIngress, type Plan } from './comparison.ts'
 import { contenders } from './contenders.ts'
@@ -28,42 +23,15 @@ npm run bench:ingress -- [options]
 Exit code: 0, 1 when something failed (not when a tool is missing), 2 usage, 130 interrupted.
 `
 
-exitOnSignals()
-process.exit(await main())
-
-async function main(): Promise<number> {
-  let options: ReturnType<typeof parse>
-  try {
-    options = parse()
-  } catch (error) {
-    process.stderr.write(`${error instanceof Error ? error.message : error}\nsee npm run bench:ingress -- --help\n`)
-    return 2
-  }
-  if (options.help) {
-    process.stdout.write(help)
-    return 0
-  }
-  const { plan, json } = options
-  const { rounds, seconds, idle, tools, bodyBytes, verify, contenders: asked } = plan
-  const programs = asked.flatMap(contender => contender.programs ?? [])
-  const versions = describeVersions(tools, programs, tunnelctlProgram())
-  const start = new Date()
-  let comparison: Comparison
-  try {
-    comparison = await compareIngress(plan)
-  } catch (error) {
-    process.stderr.write(`the services did not start: ${error instanceof Error ? error.message : error}\n`)
-    return 1
-  }
-  const setting: Setting = {
-    ...{ date: start.toISOString(), command: commandLine(process.argv.slice(2), 'bench:ingress') },
-    minutes: Math.ceil((Date.now() - start.getTime()) / 6_000) / 10,
-    ...{ machine: describeMachine(), versions, contenders: asked },
-    ...{ rounds, longRounds: 1, seconds, idle, verifyBytes: verify ? bodyBytes : 0 },
-  }
-  writeReport(setting, comparison, json)
-  return comparison.failed ? 1 : 0
-}
+process.exit(
+  await runScript({
+    name: 'bench:ingress',
+    help,
+    parse,
+    compare: compareIngress,
+    setting: ({ verify, bodyBytes }) => ({ longRounds: 1, verifyBytes: verify ? bodyBytes : 0 }),
+  }),
+)
 
 /** @throws Error what is wrong with the arguments */
 function parse(): { readonly help: true } | { readonly help: false; readonly plan: Plan; readonly json?: string } {

@@ -50,13 +50,16 @@ export function only(found: readonly Fields[], kind: string): Fields {
   return first
 }
 
-export const container = (found: readonly Fields[]): Fields =>
-  at(only(found, 'Deployment'), 'spec.template.spec.containers.0') as Fields
+export const container = (found: readonly Fields[]): Fields => pod(found, 'containers.0') as Fields
+
+/** Of the pod that the Deployment makes. */
+export const pod = (found: readonly Fields[], path: string): unknown =>
+  at(only(found, 'Deployment'), `spec.template.spec.${path}`)
 
 export const argsIn = (found: readonly Fields[]): readonly string[] => container(found).args as readonly string[]
 
 export const AGENT = ['agent', '--gateway', 'wss://gateway.example.com']
-const EDGE = ['gateway', '--host', 'gateway.example.com']
+export const GATEWAY = ['gateway', '--host', 'gateway.example.com']
 const OIDC = [
   '--oidc-issuer',
   'https://id.example.com',
@@ -75,7 +78,7 @@ export const fullAgent: readonly string[] = [
   ...['--discovery', 'namespaces', '--namespaces', 'prod,staging'],
 ]
 export const fullGateway: readonly string[] = [
-  ...[...EDGE, ...TLS, ...DOMAIN, ...OIDC, '--ingress', 'nginx', '--verify-key-secret', 'keys'],
+  ...[...GATEWAY, ...TLS, ...DOMAIN, ...OIDC, '--ingress', 'nginx', '--verify-key-secret', 'keys'],
   ...['--image', 'registry.example.com/tunnelctl:1.2.3'],
 ]
 
@@ -87,13 +90,13 @@ export const allSets: readonly (readonly string[])[] = [
   [...AGENT, '--service-account-token'],
   ['gateway'],
   fullGateway,
-  [...EDGE, ...TLS],
-  [...EDGE, ...TLS, ...DOMAIN, ...OIDC],
-  [...EDGE, ...TLS, ...DOMAIN, '--ingress', 'gateway-api', '--ingress-class', 'eg'],
-  [...EDGE, ...DOMAIN, '--ingress', 'alb'],
-  [...EDGE, ...TLS, '--ingress', 'gke'],
-  [...EDGE, ...TLS, '--ingress', 'traefik', '--ingress-class', 'traefik-internal'],
-  [...EDGE, '--ingress', 'nginx'],
-  [...EDGE, ...TLS, '--clusters-configmap', 'clusters'],
-  [...EDGE, ...TLS, '--clusters-configmap', 'clusters', '--token-review'],
+  [...GATEWAY, ...TLS],
+  [...GATEWAY, ...TLS, ...DOMAIN, ...OIDC],
+  [...GATEWAY, ...TLS, ...DOMAIN, '--ingress', 'gateway-api', '--ingress-class', 'eg'],
+  [...GATEWAY, ...DOMAIN, '--ingress', 'alb'],
+  [...GATEWAY, ...TLS, '--ingress', 'gke'],
+  [...GATEWAY, ...TLS, '--ingress', 'traefik', '--ingress-class', 'traefik-internal'],
+  [...GATEWAY, '--ingress', 'nginx'],
+  [...GATEWAY, ...TLS, '--clusters-configmap', 'clusters'],
+  [...GATEWAY, ...TLS, '--clusters-configmap', 'clusters', '--token-review'],
 ]

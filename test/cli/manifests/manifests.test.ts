@@ -12,15 +12,13 @@ import {
   type Fields,
   fullAgent,
   fullGateway,
+  GATEWAY,
   kinds,
   manifests,
   objects,
   only,
+  pod,
 } from '../../support/manifests.ts'
-
-const GATEWAY = ['gateway', '--host', 'gateway.example.com']
-const pod = (found: readonly Fields[], path: string): unknown =>
-  at(only(found, 'Deployment'), `spec.template.spec.${path}`)
 
 for (const [name, args] of [
   ['agent', fullAgent],

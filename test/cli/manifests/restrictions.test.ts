@@ -13,15 +13,13 @@ import {
   documentsIn,
   type Fields,
   fullGateway,
+  GATEWAY,
   kinds,
   manifests,
   objects,
   only,
+  pod,
 } from '../../support/manifests.ts'
-
-const GATEWAY = ['gateway', '--host', 'gateway.example.com']
-const pod = (found: readonly Fields[], path: string): unknown =>
-  at(only(found, 'Deployment'), `spec.template.spec.${path}`)
 
 test('what is still to be made is said on stderr and in comments, and no secret is in any object', async () => {
   for (const args of allSets) {
