@@ -78,7 +78,10 @@ export class Dialer {
       const { addresses, port } = await this.#resolve(target, stop)
       const [address] = addresses
       if (address === undefined) throw unreached(target, [])
-      return { socket: await connectUdp(address, port), port }
+      const socket = await connectUdp(address, port).catch(error => {
+        throw unreached(target, [failureOf(hostAndPort(address, port), error)])
+      })
+      return { socket, port }
     })
   }
 
@@ -151,7 +154,7 @@ export class Dialer {
           finish()
           return reject(unreached(target, failures))
         }
-        const at = address.family === 6 ? `[${address.address}]:${port}` : `${address.address}:${port}`
+        const at = hostAndPort(address, port)
         const socket = this.#attempt(address, port)
         attempts.set(socket, at)
         const failed = (error: NodeJS.ErrnoException) => {
@@ -190,6 +193,9 @@ export class Dialer {
 }
 
 const ignore = () => {}
+
+const hostAndPort = ({ address, family }: Address, port: number): string =>
+  family === 6 ? `[${address}]:${port}` : `${address}:${port}`
 
 /** Why one attempt failed. */
 interface Failure {

@@ -6,16 +6,25 @@ import { DatagramReader, encodeDatagram, MAX_WAITING_BYTES } from '../net/datagr
 import { giveBack } from '../slab.ts'
 import type { Address } from './resolver.ts'
 
-/** A socket that hears and sends to this address alone. The caller owns it; it has an `error` listener that does nothing. */
+/**
+ * A socket that hears and sends to this address alone. The caller owns it; it has an `error` listener that does nothing. Rejects with
+ * the errno, as for an address that no route leads to, and no socket is left then.
+ */
 export function connectUdp({ address, family }: Address, port: number): Promise<Socket> {
   return new Promise((resolve, reject) => {
     const socket = createSocket(family === 6 ? 'udp6' : 'udp4')
+    const failed = (error: Error) => {
+      socket.close()
+      reject(error)
+    }
     socket.on('error', () => {})
-    socket.once('error', reject)
-    socket.connect(port, address, () => {
-      socket.off('error', reject)
+    socket.once('error', failed)
+    socket.once('connect', () => {
+      socket.off('error', failed)
       resolve(socket)
     })
+    // A callback would be given the error in place of the event.
+    socket.connect(port, address)
   })
 }
 

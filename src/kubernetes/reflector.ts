@@ -31,28 +31,30 @@ const PAGE = 500
 const WATCH_SECONDS = 290
 /** The API ends a watch before; where it does not, the network has lost it without a word. */
 const MAX_WATCH_MS = 320_000
+/** What lasts shorter than this counts towards the next delay. */
+const STEADY_MS = 5_000
 /** Of a watch: the version that it begins at is not known any more, and everything must be listed again. */
 const GONE = 410
 
 /** Runs until `signal` aborts. Never rejects. */
 export async function reflect(options: ReflectorOptions, signal: AbortSignal): Promise<void> {
   const { clock, random, reflection } = options
-  let failures = 0
+  let hasty = 0
   let version: string | undefined
   while (!signal.aborted) {
+    const since = clock.now()
     try {
       version ??= await list(options, signal)
       version = await watch(options, version, signal)
-      failures = 0
     } catch (thrown) {
       if (signal.aborted) return
       if (version !== undefined && thrown instanceof ApiError && thrown.status === GONE) {
         version = undefined
-        continue
-      }
-      reflection.failed(thrown as Error)
-      await delay(clock, backoffMs(failures++, random()), signal)
+      } else reflection.failed(thrown as Error)
     }
+    // Also what ends in order is not begun again at once, over and over.
+    hasty = clock.now() - since < STEADY_MS ? hasty + 1 : 0
+    await delay(clock, backoffMs(hasty, random()), signal)
   }
 }
 

@@ -413,6 +413,19 @@ test('a UDP target gets a socket that is connected to its address alone', async 
   assert.equal(String((await heard)[0]), '?')
 })
 
+test('a UDP service that no datagram can be sent to is unreachable, and no socket is left', async () => {
+  const sockets = () => process.getActiveResourcesInfo().filter(each => each === 'UDPWRAP').length
+  const before = sockets()
+  // Nobody may send to all of a network unasked, so the kernel refuses to connect.
+  const dial = dialer({ entries: ['dns/a:53/udp=255.255.255.255:53'] }).dialUdp(parseTarget('dns/a:53/udp'), never)
+  await assert.rejects(dial, {
+    code: 'UNREACHABLE',
+    message: 'cannot reach dns/a:53/udp: 255.255.255.255:53 is unreachable (EACCES)',
+  })
+  await new Promise(setImmediate)
+  assert.equal(sockets(), before)
+})
+
 test('the policy and the time for a dial hold for UDP too', async () => {
   const target = parseTarget('dns/a:53/udp')
   const entries = ['dns/a:53/udp=127.0.0.1:53']
