@@ -133,9 +133,13 @@ describe('the resume gap of the bench', () => {
     }
     const [all, ...byOutage] = await withEcho(echo, port => {
       const restart = async () => {
-        away = sleep(awayMs + 10)
+        let back = () => {}
+        away = new Promise(resolve => {
+          back = resolve
+        })
         // What was answered before is there by then.
         await sleep(10)
+        setTimeout(back, awayMs)
         return Date.now()
       }
       const running = { ports: { echo: port }, processes: [], stop: async () => undefined }
