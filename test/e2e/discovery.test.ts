@@ -55,7 +55,7 @@ test('a service without a ready endpoint is said to have none, and not dialled',
 })
 
 test('a pod and a deployment are reached at their endpoints, and follow them', {
-  skip: own === undefined,
+  skip: own === undefined && 'this machine has no address but loopback',
 }, async () => {
   const pod = (name: string, ready = true) => ({
     ...{ addresses: [own], conditions: { ready } },

@@ -82,7 +82,7 @@ test('the first thing that is wrong has its code, a hint, and the exit code', as
   for (const [args, env, exit, check, code] of cases) {
     const [exitCode, finding] = await wrong(args, env)
     assert.deepEqual([finding.check, finding.code, exitCode], [check, code, exit], JSON.stringify(finding))
-    assert.notEqual(finding.hint, '')
+    assert.match(finding.hint ?? '', /\w/)
   }
 })
 

@@ -166,11 +166,13 @@ for (const [how, rest] of Object.entries(cuts)) {
         socket.once('data', () => socket.write(`HTTP/1.1 200 OK\r\n${rest}`))
       }
       const client = await dial(port)
-      client.write(`GET / HTTP/${version}\r\n${rawHost}\r\n`)
+      const path = `/cut-${how.replaceAll(' ', '-')}-${version}`
+      client.write(`GET ${path} HTTP/${version}\r\n${rawHost}\r\n`)
       await heardUntil(client, 'half')
       service?.resetAndDestroy()
       assert.equal(await outcome(client), 'ECONNRESET')
-      assert.equal((await logged(({ code }) => code === 'PEER_RESET')).status, 200)
+      const { status, code } = await logged(event => event.path === path)
+      assert.deepEqual([status, code], [200, 'PEER_RESET'])
     })
   }
 }

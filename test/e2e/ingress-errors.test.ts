@@ -18,7 +18,7 @@ import {
   talk,
 } from '../support/ingress.ts'
 import { eventually } from '../support/processes.ts'
-import { freePort } from '../support/sockets.ts'
+import { freePort, serve } from '../support/sockets.ts'
 import { Site, serviceArgs } from '../support/tunnel.ts'
 
 const SECRET = 'of-the-service'
@@ -155,6 +155,17 @@ for (const [what, [code, text, answer]] of Object.entries(broken)) {
   })
 }
 
+test('a service that takes a connection and resets it at once is 502, however close the two are', async () => {
+  const cutting = await serve(scope, socket => socket.resetAndDestroy())
+  const own = await startIngress(scope, {
+    services: { 'cut/prod:80': cutting },
+    gatewayArgs: ['--ingress-timeout', '30s'],
+  })
+  const answers = Array.from({ length: 200 }, () => ask(own.port, { target: 'cut/prod:80', method: 'POST' }))
+  const codes = new Set((await Promise.all(answers)).map(({ status }) => status))
+  assert.deepEqual([...codes], [502])
+})
+
 test('a service that resets the connection is 502, one that says nothing is 504', async () => {
   raw = socket => socket.resetAndDestroy()
   await refused('raw/prod:80', 502, 'PEER_RESET', 'The service has cut the connection.')
@@ -168,7 +179,9 @@ test('an answer is never split: what is behind it belongs to nobody', async () =
   for (let i = 0; i < 3; i++) {
     const text = await talk(port, question)
     assert.ok(!text.includes(SECRET), text)
-    assert.ok(text.split('HTTP/1.1 ').length <= 2, text)
+    assert.equal(statusOf(text), 200, text)
+    assert.ok(text.endsWith('\r\n\r\nok'), text)
+    assert.equal(text.split('HTTP/1.1 ').length, 2, text)
   }
 })
 

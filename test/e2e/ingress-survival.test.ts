@@ -5,7 +5,7 @@ import type { IncomingMessage } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { after, test } from 'node:test'
 import { WebSocket, WebSocketServer } from 'ws'
-import { ask, asking, heard, hostFor, portOf, serveHttp, statusOf } from '../support/ingress.ts'
+import { ask, asking, heard, heardUntil, hostFor, portOf, serveHttp, statusOf } from '../support/ingress.ts'
 import { dial, pattern, within } from '../support/sockets.ts'
 import { ToxicRelay } from '../support/toxics.ts'
 import { Site, serviceArgs } from '../support/tunnel.ts'
@@ -17,7 +17,16 @@ const { server, port: app } = await serveHttp(scope, async (request, response) =
   for (const block of pattern(64 * MIB)) if (!response.write(block)) await once(response, 'drain')
   response.end()
 })
-const sockets = new WebSocketServer({ server })
+const sockets = new WebSocketServer({ noServer: true })
+server.on('upgrade', (request, socket, head) => {
+  socket.on('error', () => {})
+  if (request.url === '/refused-begun')
+    return void socket.write('HTTP/1.1 403 Forbidden\r\nContent-Length: 9\r\n\r\nbegun')
+  if (request.url === '/refused-long') {
+    return void socket.end(`HTTP/1.1 403 Forbidden\r\n\r\n${'long'.repeat(8 * MIB)}`)
+  }
+  sockets.handleUpgrade(request, socket, head, client => sockets.emit('connection', client))
+})
 sockets.on('connection', socket => socket.on('message', data => socket.send(data)))
 assert.ok((server.address() as AddressInfo).port === app)
 const target = 'web/prod:80'
@@ -81,6 +90,20 @@ test('an upgraded connection with pings stays, a silent one and a transfer that 
   lively.terminate()
 })
 
+test('an upgrade that is refused in words that stand still, or that nobody reads, is ended', async () => {
+  const refusing = async (path: string, read: boolean) => {
+    const client = await dial(port)
+    const fields =
+      'Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n'
+    client.write(`GET ${path} HTTP/1.1\r\nHost: ${hostFor(target)}\r\n${fields}\r\n`)
+    if (read) await heardUntil(client, 'begun')
+    const { status, code } = await gateway.process.event('request', event => event.path === path)
+    assert.deepEqual([status, code], [403, 'IDLE'])
+    client.destroy()
+  }
+  await Promise.all([refusing('/refused-begun', true), refusing('/refused-long', false)])
+})
+
 test('a WebSocket and a download go on when the carrier of the agent is cut under them', async () => {
   const client = await open()
   await echoed(client, 'before')
@@ -91,6 +114,7 @@ test('a WebSocket and a download go on when the carrier of the agent is cut unde
 
 test('they go on when the agent stops for a moment, and when nothing arrives for one', async () => {
   const client = await open()
+  const pinging = setInterval(() => client.ping(), 500)
   await download(port, () => {
     process.kill(agent.process.pid, 'SIGSTOP')
     setTimeout(() => process.kill(agent.process.pid, 'SIGCONT'), 1_000)
@@ -99,6 +123,8 @@ test('they go on when the agent stops for a moment, and when nothing arrives for
     relay.blackHole({ newToo: true })
     setTimeout(() => relay.heal(), 1_000)
   })
+  clearInterval(pinging)
+  await echoed(client, 'after')
   client.terminate()
 })
 

@@ -84,6 +84,7 @@ class Exchange {
         },
       })
       const watched = this.#exchanger.patience.watch(responseTimeoutMs, () => {
+        if (!record.unanswered) record.code = 'IDLE'
         fail(new Failure(504, 'RESPONSE_TIMEOUT', 'The service did not answer in time.'))
       })
       const over = () => {

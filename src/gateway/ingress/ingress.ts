@@ -75,6 +75,7 @@ export class Ingress {
       patience: new Patience(clock),
       fresh: new Connections(open, clock, false),
       kept: new Connections(open, clock, true),
+      totals: this.totals,
     }
   }
 
@@ -164,7 +165,7 @@ export class Ingress {
     this.totals.open++
     this.#upgraded.add(socket)
     try {
-      await passTls({ registry, uplinks, patience: this.#exchanger.patience }, socket, route, record)
+      await passTls({ ...this.#exchanger, registry, uplinks }, socket, route, record)
     } catch (thrown) {
       this.#failed(thrown, record)
       socket.destroy()

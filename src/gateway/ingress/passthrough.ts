@@ -6,15 +6,14 @@ import type { Registry } from '../registry.ts'
 import { chooseAgent } from './choice.ts'
 import { clientAddress } from './client-address.ts'
 import { Failure } from './failure.ts'
-import type { Patience } from './patience.ts'
+import type { Exchanger } from './plan.ts'
 import type { RequestRecord } from './record.ts'
 import type { Route } from './routes.ts'
 import type { Uplinks } from './uplinks.ts'
 
-export interface PassthroughOptions {
+export interface PassthroughOptions extends Pick<Exchanger, 'patience' | 'totals'> {
   readonly registry: Registry
   readonly uplinks: Uplinks
-  readonly patience: Patience
 }
 
 const LEFT = new TunnelError('GONE', 'the client has left')
@@ -25,7 +24,7 @@ const LEFT = new TunnelError('GONE', 'the client has left')
  * @throws Failure, TunnelError when the service is not reached; the caller ends the socket, to which nothing can be said
  */
 export async function passTls(
-  { registry, uplinks, patience }: PassthroughOptions,
+  { registry, uplinks, patience, totals }: PassthroughOptions,
   socket: Socket,
   route: Route,
   record: RequestRecord,
@@ -46,13 +45,18 @@ export async function passTls(
   record.connected = true
   record.transition('upgraded')
   record.upgrade = 'tls'
+  totals.upgraded++
   const idle = patience.watch(
     idleTimeoutMs,
-    () => stream.destroy(),
+    () => {
+      record.code = 'IDLE'
+      stream.destroy()
+    },
     () => stream.bytesSent + stream.bytesReceived,
   )
   await splice(socket, stream, 'the client')
   idle.release()
+  totals.upgraded--
   record.bytesIn = stream.bytesSent
   record.bytesOut = stream.bytesReceived
 }

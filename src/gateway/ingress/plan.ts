@@ -4,6 +4,7 @@ import type { Target } from '../../net/target.ts'
 import type { Connections } from './connections.ts'
 import type { Patience } from './patience.ts'
 import type { RequestRecord } from './record.ts'
+import type { IngressTotals } from './totals.ts'
 
 export interface Plan {
   readonly agent: string
@@ -26,6 +27,7 @@ export interface Exchanger {
   readonly fresh: Connections
   /** Streams that may carry several. */
   readonly kept: Connections
+  readonly totals: IngressTotals
 }
 
 /** Of an answer; Node refuses one with more. */

@@ -90,7 +90,8 @@ export class Routes {
     const wanted = formatTarget(target)
     for (const [host, routes] of this.#exact) {
       const root = routes.find(({ path }) => path === '/')?.route
-      const same = root !== undefined && formatTarget(root.target) === wanted
+      // Where TLS passes as it is, the service would get the code.
+      const same = root?.passthrough === false && formatTarget(root.target) === wanted
       if (same && !host.startsWith('*') && (agent === undefined || (root.agent ?? agent) === agent)) return host
     }
     if (this.#domain === undefined) return undefined

@@ -7,6 +7,7 @@ import type { Socket } from 'node:net'
 import { splice, type Tap } from '../../net/splice.ts'
 import { Failure, failureOf } from './failure.ts'
 import { responseFields } from './fields.ts'
+import type { Watched } from './patience.ts'
 import { type Exchanger, MAX_HEADER_BYTES, type Plan } from './plan.ts'
 import { valuesOf } from './request.ts'
 
@@ -45,7 +46,7 @@ export function upgradeToken(request: IncomingMessage, allowed: ReadonlySet<stri
  * @throws Failure while nothing was answered: the caller answers
  */
 export function passUpgrade(
-  { patience, fresh }: Exchanger,
+  { patience, fresh, totals }: Exchanger,
   request: IncomingMessage,
   socket: Socket,
   head: Buffer,
@@ -70,6 +71,11 @@ export function passUpgrade(
     })
     upstream.maxHeadersCount = 0
     const watched = patience.watch(plan.responseTimeoutMs, () => {
+      // A refusal that stands still, for whichever side: the service may be done, and only the client does not read.
+      if (!record.unanswered) {
+        record.code = 'IDLE'
+        socket.destroy()
+      }
       fail(new Failure(504, 'RESPONSE_TIMEOUT', 'The service did not answer in time.'))
     })
     const settle = () => {
@@ -103,8 +109,12 @@ export function passUpgrade(
       if (answer.statusCode === undefined || answer.statusCode < 200) {
         return fail(new Failure(502, 'BAD_ANSWER', 'The service has answered what was not asked.'))
       }
-      settle()
-      relayRefusal(request, socket, answer, plan).then(resolve, resolve)
+      socket.off('close', left)
+      watched.moved(idleTimeoutMs)
+      void passRefusal(request, socket, answer, plan, watched).then(() => {
+        watched.release()
+        resolve()
+      })
     })
     upstream.on('upgrade', (answer, stream, behind) => {
       if (!agrees(answer, token)) {
@@ -115,6 +125,7 @@ export function passUpgrade(
       record.transition('upgraded')
       record.status = 101
       record.upgrade = token.toLowerCase()
+      totals.upgraded++
       socket.write(acceptance(answer, token, dropField), 'latin1')
       tap?.fromStream(behind)
       tap?.fromSocket(head)
@@ -135,6 +146,7 @@ export function passUpgrade(
       )
       void splice(socket, stream, 'the client', tap).then(() => {
         idle.release()
+        totals.upgraded--
         record.bytesIn = socket.bytesRead - before.in
         record.bytesOut = socket.bytesWritten - before.out
         resolve()
@@ -160,7 +172,13 @@ function acceptance(answer: IncomingMessage, token: string, dropField: Plan['dro
 }
 
 /** The service has said no in its own words. They are passed on, and both connections end: what is behind them was meant for another protocol. */
-function relayRefusal(request: IncomingMessage, socket: Socket, answer: IncomingMessage, plan: Plan): Promise<void> {
+function passRefusal(
+  request: IncomingMessage,
+  socket: Socket,
+  answer: IncomingMessage,
+  plan: Plan,
+  watched: Watched,
+): Promise<void> {
   const { record, dropField } = plan
   record.transition('answering')
   record.status = answer.statusCode ?? 0
@@ -190,6 +208,7 @@ function relayRefusal(request: IncomingMessage, socket: Socket, answer: Incoming
       return cut()
     }
     pass(answer, response, bytes => {
+      watched.moved()
       record.bytesOut += bytes
     })
   })

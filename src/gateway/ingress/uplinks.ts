@@ -28,7 +28,7 @@ const PING_MS = 20_000
 /** An uplink that carries nothing is given up after one to two of these. */
 const IDLE_SWEEP_MS = 60_000
 
-interface Way {
+interface Held {
   readonly uplink: Uplink
   /** Resolves when the session is there for the first time; rejects when it does not come. */
   readonly ready: Promise<void>
@@ -38,7 +38,7 @@ interface Way {
 
 export class Uplinks {
   readonly #options: UplinksOptions
-  readonly #ways = new Map<string, Way>()
+  readonly #ways = new Map<string, Held>()
   #cancelSweep: () => void = () => {}
   #closed = false
 
@@ -55,9 +55,14 @@ export class Uplinks {
     const way = this.#ways.get(agent) ?? this.#start(agent)
     way.idle = false
     await way.ready
+    if (signal.aborted) throw new TunnelError('GONE', 'the client has left')
     const stream = way.uplink.open(target)
     try {
       await this.#opened(stream, signal)
+      // Its close may have come with the acceptance, and is not told again.
+      if (stream.destroyed) {
+        throw stream.errored ?? new TunnelError('PEER_RESET', 'the service has closed the connection at once')
+      }
       return stream
     } catch (thrown) {
       stream.destroy()
@@ -72,7 +77,7 @@ export class Uplinks {
     for (const { end } of this.#ways.values()) end.abort()
   }
 
-  #start(agent: string): Way {
+  #start(agent: string): Held {
     if (this.#closed) throw new TunnelError('DRAINING', 'the gateway is shutting down')
     const { greet, ...options } = this.#options
     const end = new AbortController()
@@ -105,7 +110,7 @@ export class Uplinks {
     })
     // Whoever waits hears of it; and perhaps nobody does any more.
     ready.catch(() => {})
-    const way: Way = { uplink, ready, end, idle: false }
+    const way: Held = { uplink, ready, end, idle: false }
     this.#ways.set(agent, way)
     return way
   }
