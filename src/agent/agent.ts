@@ -69,7 +69,7 @@ export class Agent {
     this.#options = options
     this.#log = log
     this.#rivals = new Rivals(clock)
-    this.#served = new ServedStreams(options.dialer, log)
+    this.#served = new ServedStreams(options.dialer, log, clock)
     this.#acceptor = new Acceptor({
       clock,
       agent: name,

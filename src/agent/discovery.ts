@@ -19,6 +19,8 @@ export interface DiscoveryOptions {
   readonly namespaces?: readonly string[]
   /** Of the services that are told of. */
   readonly labelSelector?: string
+  /** `service/namespace` of those that the agent lists itself: they are told by it, and not from here. */
+  readonly listed?: ReadonlySet<string>
   readonly clock: Clock
   readonly wallNow: () => number
   readonly random: () => number
@@ -79,7 +81,7 @@ export class Discovery {
 
   /** All that is known now. */
   *services(): Iterable<PublishedService> {
-    for (const service of this.#services.values()) yield this.#published(service)
+    for (const [key, service] of this.#services) if (!this.#isListed(key)) yield this.#published(service)
   }
 
   /** Milliseconds since 1970: since when the API tells nothing new. Undefined while it does. */
@@ -231,6 +233,7 @@ export class Discovery {
     const set: PublishedService[] = []
     const remove: string[] = []
     for (const key of this.#dirty) {
+      if (this.#isListed(key)) continue
       const service = this.#services.get(key)
       const published = service === undefined ? undefined : this.#published(service)
       const text = published === undefined ? undefined : JSON.stringify(published)
@@ -245,6 +248,10 @@ export class Discovery {
     }
     this.#dirty.clear()
     if (set.length > 0 || remove.length > 0) this.#options.changed({ set, remove })
+  }
+
+  #isListed(key: string): boolean {
+    return this.#options.listed?.has(key) === true
   }
 
   #published(service: ClusterService): PublishedService {

@@ -1,5 +1,7 @@
 /** The streams that the agent serves: each is joined to a connection of its own to the service. */
+
 import { setMaxListeners } from 'node:events'
+import type { Clock } from '../clock.ts'
 import { asTunnelError, TunnelError } from '../errors.ts'
 import type { Stream } from '../mux/stream.ts'
 import { isMeasure, MAX_MEASURES } from '../net/measure.ts'
@@ -14,6 +16,9 @@ import { joinUdp } from './udp.ts'
 /** One for all: making an error, with its stack, for every stream that ends would cost more than the stream. */
 const GONE = new TunnelError('GONE', 'the stream was closed before the service answered')
 
+/** Whoever measures for longer has forgotten it, and keeps others from it. */
+const MEASURE_MS = 60_000
+
 export class ServedStreams {
   /** Streams that have not ended, those included whose service is being dialled. */
   open = 0
@@ -25,12 +30,14 @@ export class ServedStreams {
   bytesFromServices = 0
   readonly #dialer: Pick<Dialer, 'dial' | 'dialUdp'>
   readonly #log: Log
+  readonly #clock: Clock
   #draining = false
   #measuring = 0
 
-  constructor(dialer: Pick<Dialer, 'dial' | 'dialUdp'>, log: Log) {
+  constructor(dialer: Pick<Dialer, 'dial' | 'dialUdp'>, log: Log, clock: Clock) {
     this.#dialer = dialer
     this.#log = log
+    this.#clock = clock
   }
 
   /** Resets every stream that is opened from now on. */
@@ -71,8 +78,13 @@ export class ServedStreams {
     if (this.#measuring >= MAX_MEASURES) throw new TunnelError('LIMIT', 'others are measuring', { hint: '' })
     this.#measuring++
     return async stream => {
-      await serveMeasure(stream)
-      this.#measuring--
+      const cancel = this.#clock.after(MEASURE_MS, () => stream.reset(new TunnelError('LIMIT', 'it takes too long')))
+      try {
+        await serveMeasure(stream)
+      } finally {
+        cancel()
+        this.#measuring--
+      }
     }
   }
 

@@ -1,5 +1,5 @@
 /** `connect --detach`: processes that go on without a terminal, and the notes by which they are found again. */
-import { spawn } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { closeSync, openSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { isAbsolute, join } from 'node:path'
@@ -187,9 +187,15 @@ function signalIfRunning({ pid, born }: Detached, signal: NodeJS.Signals | 0): b
   }
 }
 
-/** proc(5), field 22: when the process was started. Elsewhere than on Linux its number must do. */
+/** When the process was started, so that another one of the same number is not taken for it; on Windows the number must do. */
 function bornAt(pid: number): string {
+  if (process.platform === 'win32') return ''
+  if (process.platform !== 'linux') {
+    const { status, stdout } = spawnSync('ps', ['-o', 'lstart=', '-p', String(pid)], { encoding: 'utf8' })
+    return status === 0 ? stdout.trim() : 'ended'
+  }
   try {
+    // proc(5), field 22.
     const [, ...fields] = readFileSync(`/proc/${pid}/stat`, 'utf8')
       .replace(/^.*\) /s, ') ')
       .split(' ')

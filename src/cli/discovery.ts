@@ -1,13 +1,11 @@
 /** The flags of `tunnelctl agent` that are about discovering services, and what they mean. */
 import type { Option } from 'commander'
-import { Discovery } from '../agent/discovery.ts'
-import type { CatalogueChange } from '../agent/publish.ts'
+import { Discovery, type DiscoveryOptions } from '../agent/discovery.ts'
 import { systemClock } from '../clock.ts'
 import { TunnelError } from '../errors.ts'
 import { type ApiAccess, KubernetesApi, podAccess } from '../kubernetes/api.ts'
 import { quote } from '../net/quote.ts'
 import { isLabel } from '../net/target.ts'
-import type { Log } from '../observe/log.ts'
 import { option, repeated } from './options.ts'
 
 export interface DiscoveryFlags {
@@ -32,7 +30,7 @@ export const discoveryOptions = (): Option[] => [
  */
 export function discoveryFrom(
   flags: DiscoveryFlags,
-  { env, log, changed }: { env: NodeJS.ProcessEnv; log: Log; changed: (change: CatalogueChange) => void },
+  { env, ...options }: Pick<DiscoveryOptions, 'listed' | 'log' | 'changed'> & { env: NodeJS.ProcessEnv },
 ): Discovery | undefined {
   const { discovery, discoveryNamespaces: namespaces, discoverySelector: labelSelector } = flags
   if (discovery === 'off') return undefined
@@ -48,8 +46,7 @@ export function discoveryFrom(
     clock: systemClock,
     wallNow: Date.now,
     random: Math.random,
-    log,
-    changed,
+    ...options,
   })
 }
 

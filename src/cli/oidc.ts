@@ -55,23 +55,31 @@ export async function logInByDevice(
   })
 }
 
-/** @throws TunnelError UNAUTHENTICATED when the issuer does not renew it any more, ISSUER_UNREACHABLE, INTERRUPTED */
+/**
+ * @param timeoutMs for both requests together
+ * @throws TunnelError UNAUTHENTICATED when the issuer does not renew it any more, ISSUER_UNREACHABLE
+ */
 export async function renewTokens(
   offer: Omit<LoginOffer, 'scopes'>,
   refreshToken: string,
-  signal: AbortSignal,
+  timeoutMs: number,
 ): Promise<Tokens> {
-  return await explained(offer.issuer, signal, async () => {
-    const tokens = tokensOf(offer.issuer, await refreshTokenGrant(await configurationOf(offer), refreshToken))
+  return await explained(offer.issuer, undefined, async () => {
+    const issuer = await configurationOf(offer, timeoutMs / 2 / 1000)
+    const tokens = tokensOf(offer.issuer, await refreshTokenGrant(issuer, refreshToken))
     // Issuers that do not rotate it send none.
     return { refreshToken, ...tokens }
   })
 }
 
-async function configurationOf({ issuer, clientId }: Omit<LoginOffer, 'scopes'>): Promise<Configuration> {
+/** @param timeout in seconds, of each request */
+async function configurationOf(
+  { issuer, clientId }: Omit<LoginOffer, 'scopes'>,
+  timeout?: number,
+): Promise<Configuration> {
   const url = new URL(issuer)
   const execute = url.protocol === 'http:' && isLoopback(url.hostname) ? [allowInsecureRequests] : []
-  return await discovery(url, clientId, undefined, None(), { execute })
+  return await discovery(url, clientId, undefined, None(), { execute, ...(timeout !== undefined && { timeout }) })
 }
 
 function tokensOf(issuer: string, answer: { id_token?: string; refresh_token?: string }): Tokens {
@@ -80,11 +88,15 @@ function tokensOf(issuer: string, answer: { id_token?: string; refresh_token?: s
   return { idToken, ...(refreshToken !== undefined && { refreshToken }) }
 }
 
-async function explained(issuer: string, signal: AbortSignal, task: () => Promise<Tokens>): Promise<Tokens> {
+async function explained(
+  issuer: string,
+  signal: AbortSignal | undefined,
+  task: () => Promise<Tokens>,
+): Promise<Tokens> {
   try {
     return await task()
   } catch (thrown) {
-    if (signal.aborted) throw new TunnelError('INTERRUPTED', 'interrupted')
+    if (signal?.aborted) throw new TunnelError('INTERRUPTED', 'interrupted')
     if (thrown instanceof TunnelError) throw thrown
     // Not kept as the cause: it may carry the tokens.
     throw explain(issuer, thrown as Error)

@@ -90,7 +90,7 @@ export interface GatewayDialler {
 }
 
 /** @throws TunnelError USAGE */
-export function gatewayUrl({ gateway }: GatewayFlags): URL {
+function gatewayUrl({ gateway }: GatewayFlags): URL {
   if (gateway !== undefined) return parseGatewayUrl(gateway)
   throw new TunnelError('USAGE', 'no gateway was given', {
     hint: 'give --gateway URL, set TUNNELCTL_GATEWAY, or keep one with: tunnelctl login --gateway URL',

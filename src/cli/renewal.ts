@@ -2,7 +2,8 @@
  * What renews a token that `login` has got from an issuer: a grant, kept in a file beside that of the token. Whoever is about
  * to read the token renews it first, when it is due; of several processes, one does.
  */
-import { open, rm, stat } from 'node:fs/promises'
+import { randomUUID } from 'node:crypto'
+import { readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { setTimeout as delay } from 'node:timers/promises'
 import { TunnelError } from '../errors.ts'
 import { readSmallFile } from '../net/smallfile.ts'
@@ -27,11 +28,11 @@ const LOCK_LOOK_MS = 50
 /** Keeps the token, and what renews it. */
 export async function keepTokens(tokenFile: string, { issuer, clientId }: LoginOffer, tokens: Tokens): Promise<void> {
   const { idToken, refreshToken } = tokens
-  await rm(grantFile(tokenFile), { force: true })
+  const grant: Grant | undefined = refreshToken === undefined ? undefined : { issuer, clientId, refreshToken }
+  // The grant first: the one before is spent, and without it the login would be lost.
+  if (grant === undefined) await rm(grantFile(tokenFile), { force: true })
+  else await writePrivately(grantFile(tokenFile), `${JSON.stringify(grant)}\n`)
   await writePrivately(tokenFile, `${idToken}\n`)
-  if (refreshToken === undefined) return
-  const grant: Grant = { issuer, clientId, refreshToken }
-  await writePrivately(grantFile(tokenFile), `${JSON.stringify(grant)}\n`)
 }
 
 /**
@@ -47,7 +48,7 @@ export async function renewIfDue(tokenFile: string, now: () => number): Promise<
     try {
       const grant = await readGrant(grantFile(tokenFile))
       const { renewTokens } = await import('./oidc.ts')
-      const tokens = await renewTokens(grant, grant.refreshToken, AbortSignal.timeout(TIMEOUT_MS))
+      const tokens = await renewTokens(grant, grant.refreshToken, TIMEOUT_MS)
       await keepTokens(tokenFile, { ...grant, scopes: [] }, tokens)
     } catch (thrown) {
       if (left <= 0 || !(thrown instanceof TunnelError) || !thrown.retryable) throw thrown
@@ -78,21 +79,30 @@ async function readGrant(file: string): Promise<Grant> {
 
 /** A refresh token that is used twice ends the login at many issuers (RFC 9700, section 4.14.2). */
 async function exclusively(lock: string, now: () => number, task: () => Promise<void>): Promise<void> {
-  while (!(await taken(lock))) {
+  const owner = randomUUID()
+  while (!(await taken(lock, owner))) {
+    const holder = await ownerOf(lock)
     const since = await stat(lock).catch(() => undefined)
-    if (since !== undefined && now() - since.mtimeMs > LOCK_STALE_MS) await rm(lock, { force: true })
+    if (since !== undefined && now() - since.mtimeMs > LOCK_STALE_MS) await release(lock, holder)
     else await delay(LOCK_LOOK_MS)
   }
   try {
     await task()
   } finally {
-    await rm(lock, { force: true })
+    await release(lock, owner)
   }
 }
 
-async function taken(lock: string): Promise<boolean> {
+const ownerOf = (lock: string): Promise<string> => readFile(lock, 'utf8').catch(() => '')
+
+/** Unless somebody else holds it by now. */
+async function release(lock: string, owner: string): Promise<void> {
+  if ((await ownerOf(lock)) === owner) await rm(lock, { force: true })
+}
+
+async function taken(lock: string, owner: string): Promise<boolean> {
   try {
-    await (await open(lock, 'wx', 0o600)).close()
+    await writeFile(lock, owner, { flag: 'wx', mode: 0o600 })
     return true
   } catch (thrown) {
     if ((thrown as NodeJS.ErrnoException).code === 'EEXIST') return false

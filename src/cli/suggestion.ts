@@ -1,20 +1,21 @@
 /** "did you mean": a target that was not reached, compared with those that agents publish. */
+import { systemClock } from '../clock.ts'
 import type { ConnectEvent } from '../connect/events.ts'
 import { type ErrorCode, TunnelError } from '../errors.ts'
 import { parseTarget } from '../net/target.ts'
-import { type GatewayAccess, readDirectory } from './directory.ts'
+import { type GatewayAccess, type ListedAgent, readDirectory } from './directory.ts'
 import type { ConnectOutput } from './output/sink.ts'
 
 /** Failures that a wrong name may be the reason of. */
 const CODES: ReadonlySet<ErrorCode> = new Set(['DNS', 'DENIED', 'BAD_TARGET', 'REFUSED', 'UNREACHABLE'])
 const TIMEOUT_MS = 1_000
+const KEPT_MS = 10_000
 
 type Failure = Extract<ConnectEvent, { event: 'error' }>
 
 export class Suggestions {
   readonly #access: GatewayAccess
-  /** Per target, once: what was suggested. */
-  readonly #asked = new Map<string, Promise<string | undefined>>()
+  #asked: { readonly at: number; readonly agents: Promise<readonly ListedAgent[]> } | undefined
 
   constructor(access: GatewayAccess) {
     this.#access = access
@@ -49,23 +50,25 @@ export class Suggestions {
   }
 
   async #hint(target: string, hint: string): Promise<string> {
-    let asked = this.#asked.get(target)
-    if (asked === undefined) {
-      asked = this.#nearest(target).catch(() => undefined)
-      this.#asked.set(target, asked)
-    }
-    const meant = await asked
+    const meant = await this.#nearest(target).catch(() => undefined)
     return meant === undefined ? hint : `did you mean ${meant}? ${hint}`
   }
 
   async #nearest(text: string): Promise<string | undefined> {
-    const [agents, { nearestTarget }] = await Promise.all([
-      readDirectory({ ...this.#access, signal: AbortSignal.timeout(TIMEOUT_MS) }),
-      import('./nearest.ts'),
-    ])
+    const [agents, { nearestTarget }] = await Promise.all([this.#agents(), import('./nearest.ts')])
     return nearestTarget(
       parseTarget(text),
       agents.flatMap(({ services }) => services),
     )
+  }
+
+  /** A browser behind --socks5 asks for any number of names that nobody has: the gateway is asked once for many. */
+  #agents(): Promise<readonly ListedAgent[]> {
+    const now = systemClock.now()
+    if (this.#asked === undefined || now - this.#asked.at > KEPT_MS) {
+      const agents = readDirectory({ ...this.#access, signal: AbortSignal.timeout(TIMEOUT_MS) })
+      this.#asked = { at: now, agents }
+    }
+    return this.#asked.agents
   }
 }

@@ -35,8 +35,8 @@ interface EndpointPort {
   readonly protocol: Protocol
 }
 
-/** On a Service, `false` hides it, and `true` shows it where only those are shown. */
-export const EXPOSE_ANNOTATION = 'tunnelctl.dev/expose'
+/** On a Service, `false` hides it. */
+const EXPOSE_ANNOTATION = 'tunnelctl.dev/expose'
 
 type Fields = Readonly<Record<string, unknown>>
 

@@ -156,8 +156,13 @@ test('what is hidden, what is elsewhere and what cannot be read is not told', as
   )
   kube.put('services', { name: 'Bad_Name', namespace: 'prod' }, { spec: { ports: [postgres] } })
   kube.service('prod', 'web', [{ port: 80 }], { selector: {} })
-  const { knows } = await start(t, kube)
+  kube.service('prod', 'own', [{ port: 80 }], { selector: {} })
+  const { knows, discovery } = await start(t, kube, { listed: new Set(['own/prod']) })
   await knows({ 'web/prod': '80/tcp' })
+  assert.deepEqual(
+    [...discovery.services()].map(({ service }) => service),
+    ['web'],
+  )
 })
 
 for (const how of ['status', 'event'] as const) {

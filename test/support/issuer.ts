@@ -27,6 +27,8 @@ export class TestIssuer {
   device: 'authorization_pending' | 'access_denied' | 'expired_token' | 'granted' = 'granted'
   /** In place of what it would answer at a path. */
   readonly instead = new Map<string, Answer>()
+  /** Awaited before an answer is given. */
+  before: () => unknown = () => {}
   /** The paths that were asked for. */
   readonly asked: string[] = []
   /** Refresh tokens that were used a second time. */
@@ -47,6 +49,13 @@ export class TestIssuer {
       server.close()
     })
     return issuer
+  }
+
+  /** A refresh token as if it had been handed out. */
+  refreshToken(): string {
+    const refreshToken = `refresh-${++this.#handedOut}-${Math.random()}`
+    this.#refresh.add(refreshToken)
+    return refreshToken
   }
 
   /** Signs with a new key from now on; the old ones are withdrawn. */
@@ -71,6 +80,7 @@ export class TestIssuer {
     this.asked.push(path)
     let form = ''
     for await (const chunk of request) form += String(chunk)
+    await this.before()
     const [status, body] = this.instead.get(path) ?? (await this.#answer(path, new URLSearchParams(form)))
     response.writeHead(status, { 'content-type': 'application/json', connection: 'close' })
     response.end(typeof body === 'string' ? body : JSON.stringify(body))
@@ -115,14 +125,12 @@ export class TestIssuer {
   }
 
   async #tokens(): Promise<object> {
-    const refreshToken = `refresh-${++this.#handedOut}-${Math.random()}`
-    this.#refresh.add(refreshToken)
     return {
       access_token: 'nobody uses it',
       token_type: 'Bearer',
       expires_in: this.tokenSeconds,
       id_token: await this.idToken(),
-      refresh_token: refreshToken,
+      refresh_token: this.refreshToken(),
     }
   }
 }

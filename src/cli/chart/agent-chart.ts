@@ -38,7 +38,7 @@ const sample: AgentInstall = {
 }
 const named = agentNamed(sample)
 
-export const agentValues: Values = {
+const agentValues: Values = {
   gateway: text('the gateway to dial, as wss://gateway.example.com', '', { pattern: '^(wss?|https?)://[^\\s?@]+$' }),
   replicas: { says: 'how many pods', value: 2, schema: { type: 'integer', minimum: 0, maximum: 100 } },
   token: {

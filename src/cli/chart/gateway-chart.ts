@@ -53,7 +53,7 @@ const sample: GatewayInstall = {
 }
 const named = gatewayNamed(sample)
 
-export const gatewayValues: Values = {
+const gatewayValues: Values = {
   host: text('where it is reached, as gateway.example.com', '', { pattern: HOST }),
   verifyKeySecret: text('the Secret with the public key, at "issuer.key.pub"; default: the name of the release', ''),
   tlsSecret: text('the Secret with the certificate for the host, of the type kubernetes.io/tls', ''),

@@ -106,7 +106,12 @@ async function run(flags: Flags, io: Io): Promise<void> {
   const healthListen = flags.healthListen === undefined ? undefined : parseHostPort(flags.healthListen)
   const gateway = await gatewayDialler(flags, 'agent', io)
   const log = loggerFrom(flags, io)
-  const discovery = discoveryFrom(flags, { env: io.env, log, changed: change => agent.publish(change) })
+  const discovery = discoveryFrom(flags, {
+    env: io.env,
+    log,
+    listed: new Set(catalogue.services().map(({ service, namespace }) => `${service}/${namespace}`)),
+    changed: change => agent.publish(change),
+  })
   const shutdown = shutdownOnSignals()
   const agent = new Agent({
     name: agentNameIn(gateway.token),

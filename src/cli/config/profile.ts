@@ -20,7 +20,7 @@ import { quote } from '../../net/quote.ts'
 import { explainFileError } from '../../net/smallfile.ts'
 import { parseForward } from '../../net/target.ts'
 
-export const PROFILE_FILE = 'tunnelctl.yaml'
+const PROFILE_FILE = 'tunnelctl.yaml'
 
 /** Flags of `connect` that a profile may give. */
 const flags = ['context', 'agent', 'namespace', 'socks5'] as const

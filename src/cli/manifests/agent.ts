@@ -70,7 +70,7 @@ export function tokenSources(token: AgentToken): readonly [TokenSource] {
   return [{ serviceAccountToken: { audience: token.audience, expirationSeconds: TOKEN_SECONDS, path: 'token' } }]
 }
 
-export function discoveryArgs(discovery: Discovery): string[] {
+function discoveryArgs(discovery: Discovery): string[] {
   const mode = `--discovery=${discovery.mode}`
   return discovery.mode === 'namespaces' ? [mode, `--discovery-namespaces=${discovery.namespaces.join(',')}`] : [mode]
 }

@@ -93,12 +93,9 @@ export function gatewayDeployment(install: GatewayInstall): Deployment {
 /** How long it takes until an edge sends nobody here any more: load balancers of clouds are told, and tell theirs. */
 export const preStopSeconds = (edge: Edge): number => (edge === 'alb' || edge === 'gke' ? 20 : 5)
 
-export const tlsArgs: readonly string[] = [
-  '--tls-cert=/etc/tunnelctl/tls/tls.crt',
-  '--tls-key=/etc/tunnelctl/tls/tls.key',
-]
+const tlsArgs: readonly string[] = ['--tls-cert=/etc/tunnelctl/tls/tls.crt', '--tls-key=/etc/tunnelctl/tls/tls.key']
 
-export const oidcArgs = ({ issuer, audience }: Oidc): string[] => [
+const oidcArgs = ({ issuer, audience }: Oidc): string[] => [
   `--oidc-issuer=${issuer}`,
   `--oidc-audience=${audience}`,
   '--oidc-rules=/etc/tunnelctl/rules/rules.yaml',
@@ -106,7 +103,7 @@ export const oidcArgs = ({ issuer, audience }: Oidc): string[] => [
 
 type Files = Workload['files'][number]
 
-export const secretFiles = (name: string, secretName: string): Files => ({
+const secretFiles = (name: string, secretName: string): Files => ({
   volume: { name, secret: { secretName, defaultMode: 0o440 } },
   mountPath: `/etc/tunnelctl/${name}`,
 })

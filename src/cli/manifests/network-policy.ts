@@ -44,7 +44,7 @@ export const gatewayNetworkPolicy = (
 ): NetworkPolicy =>
   policy(named, [port, ADMIN_PORT], [...(asks.issuers ? issuerEgress : []), ...(asks.apiServer ? [apiServer] : [])])
 
-export const issuerEgress: Egress[] = [dns, outTo(443)]
+const issuerEgress: Egress[] = [dns, outTo(443)]
 
 const inNamespaces = (values: readonly string[]): Peer => ({
   namespaceSelector: { matchExpressions: [{ key: 'kubernetes.io/metadata.name', operator: 'In', values }] },

@@ -47,10 +47,6 @@ export class RequestRecord {
     this.#since = clock.now()
   }
 
-  get progress(): Progress {
-    return this.#progress
-  }
-
   /** No byte of an answer has left yet. */
   get unanswered(): boolean {
     return this.#progress === 'routing' || this.#progress === 'opening' || this.#progress === 'sent'
