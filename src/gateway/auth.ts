@@ -7,6 +7,7 @@ import type { JSONWebKeySet } from 'jose'
 import { type ErrorCode, TunnelError } from '../errors.ts'
 import { claimsFromPayload, tokenAudience, tokenIssuer, tokenLimits } from '../net/claims.ts'
 import type { Cluster } from './cluster.ts'
+import { valuesOf } from './header.ts'
 import { claimedIssuer, refused, verifyToken } from './jwt.ts'
 import { keysById } from './keys.ts'
 import type { OidcIssuer } from './oidc.ts'
@@ -116,9 +117,9 @@ const statuses = new Map<ErrorCode, number>([
 
 function bearerToken({ rawHeaders, url = '' }: DoorRequest): string {
   if (hasTokenInQuery(url)) throw misplaced('a token must not be in the URL, where logs keep it')
-  const authorization = headerValues(rawHeaders, 'authorization')
+  const authorization = valuesOf(rawHeaders, 'authorization')
   if (authorization.length > 1) throw misplaced('more than one Authorization header')
-  if (headerValues(rawHeaders, 'sec-websocket-protocol').some(value => /bearer/i.test(value))) {
+  if (valuesOf(rawHeaders, 'sec-websocket-protocol').some(value => /bearer/i.test(value))) {
     throw misplaced('a token must not be in Sec-WebSocket-Protocol')
   }
   const [value] = authorization
@@ -134,15 +135,6 @@ function hasTokenInQuery(url: string): boolean {
   if (start < 0) return false
   const names = new URLSearchParams(url.slice(start)).keys()
   return [...names].some(name => /^(access_)?token$/i.test(name))
-}
-
-/** Every value of a header; `name` in lower case. */
-function headerValues(rawHeaders: readonly string[], name: string): string[] {
-  const values: string[] = []
-  for (let i = 0; i + 1 < rawHeaders.length; i += 2) {
-    if (rawHeaders[i]?.toLowerCase() === name) values.push(rawHeaders[i + 1] ?? '')
-  }
-  return values
 }
 
 function misplaced(message: string): TunnelError {

@@ -14,7 +14,7 @@ import { isAgentName, isSubject } from '../net/claims.ts'
 import { isLoopback } from '../net/loopback.ts'
 import { quote } from '../net/quote.ts'
 import { filedKeys, IssuerKeys, keysUnavailable, publishedKeys } from './jwks.ts'
-import { refused, type TokenChecks, verifyToken } from './jwt.ts'
+import { ISSUER_ALGORITHMS, refused, type TokenChecks, verifyToken } from './jwt.ts'
 import { freezePrincipal, type Principal } from './principal.ts'
 import { Settings } from './settings.ts'
 
@@ -36,7 +36,6 @@ const AUDIENCE = 'tunnelctl-gateway'
 const REVIEWS = '/apis/authentication.k8s.io/v1/tokenreviews'
 const REVIEW_TIMEOUT_MS = 5_000
 const ACCOUNT = /^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?\/[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$/
-const algorithms = ['RS256', 'ES256', 'EdDSA', 'Ed25519']
 
 export class Cluster {
   readonly issuer: string
@@ -57,7 +56,7 @@ export class Cluster {
     const key: TokenChecks['key'] = header => this.#keys.key(header)
     const claims =
       review === undefined
-        ? await verifyToken(token, { issuer, audience, algorithms, now, maxTtlMs, key })
+        ? await verifyToken(token, { issuer, audience, algorithms: ISSUER_ALGORITHMS, now, maxTtlMs, key })
         : await reviewed(token, review.api, this.#settings)
     const subject = String(claims.sub)
     const [, namespace, name] = /^system:serviceaccount:([^:]+):([^:]+)$/.exec(subject) ?? []

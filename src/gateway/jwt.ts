@@ -7,6 +7,9 @@ import { type CryptoKey, decodeJwt, errors, type JWTHeaderParameters, type JWTPa
 import { TunnelError } from '../errors.ts'
 import { formatDuration } from '../net/duration.ts'
 
+/** What issuers sign with: by name, asymmetric only. */
+export const ISSUER_ALGORITHMS = ['RS256', 'ES256', 'EdDSA', 'Ed25519'] as const
+
 export interface TokenChecks {
   readonly issuer: string
   readonly audience: string

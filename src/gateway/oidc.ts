@@ -3,7 +3,7 @@ import { TunnelError } from '../errors.ts'
 import { isSubject } from '../net/claims.ts'
 import { parsePattern } from '../net/pattern.ts'
 import { IssuerKeys, type IssuerKeysOptions, publishedKeys } from './jwks.ts'
-import { refused, type TokenChecks, verifyToken } from './jwt.ts'
+import { ISSUER_ALGORITHMS, refused, type TokenChecks, verifyToken } from './jwt.ts'
 import { freezePrincipal, type Principal } from './principal.ts'
 import { type ClaimRules, granted, textClaim } from './rules.ts'
 
@@ -16,9 +16,6 @@ export interface OidcIssuerOptions extends Pick<IssuerKeysOptions, 'monotonicNow
   readonly scopes: readonly string[]
   readonly rules: ClaimRules
 }
-
-/** What an issuer signs with: by name, asymmetric only. */
-const algorithms = ['RS256', 'ES256', 'EdDSA', 'Ed25519']
 
 export class OidcIssuer {
   readonly issuer: string
@@ -44,7 +41,7 @@ export class OidcIssuer {
   async principal(token: string, { now, maxTtlMs }: Pick<TokenChecks, 'now' | 'maxTtlMs'>): Promise<Principal> {
     const { issuer, audience, rules } = this.#options
     const key: TokenChecks['key'] = header => this.#keys.key(header)
-    const claims = await verifyToken(token, { issuer, audience, algorithms, now, maxTtlMs, key })
+    const claims = await verifyToken(token, { issuer, audience, algorithms: ISSUER_ALGORITHMS, now, maxTtlMs, key })
     const subject = textClaim(claims, rules.subject)
     if (subject === undefined || !isSubject(subject)) {
       throw refused(`the token has no claim "${rules.subject}" that could name its bearer`, 'ask the operator')

@@ -23,3 +23,9 @@ export function addressRanges(texts: readonly string[]): BlockList {
   }
   return ranges
 }
+
+/** Whether `address` is an address, and one of `ranges`; no ranges hold none. */
+export function inRanges(ranges: BlockList | undefined, address: string): boolean {
+  const family = isIP(address)
+  return ranges !== undefined && family !== 0 && ranges.check(address, family === 6 ? 'ipv6' : 'ipv4')
+}

@@ -3,7 +3,8 @@ import assert from 'node:assert/strict'
 import { mkdirSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
-import type { Process } from '../support/processes.ts'
+import { isDeepStrictEqual } from 'node:util'
+import { eventually, type Process } from '../support/processes.ts'
 import { dial, echoed, freePort, serveEcho } from '../support/sockets.ts'
 import { Site, serviceArgs } from '../support/tunnel.ts'
 
@@ -78,7 +79,15 @@ test('what goes wrong before all is open is the failure of the command, and noth
 test('one that was killed is not listed any more; a number that is somebody else now is left alone', async () => {
   const { name, pid } = await detach(await freePort())
   process.kill(pid, 'SIGKILL')
-  while ((await outcome('ps', '-o', 'name'))[1] !== '');
+  let listed: unknown
+  await eventually(
+    async () => {
+      const [code, stdout] = await outcome('ps', '-o', 'name')
+      listed = [code, stdout]
+      return isDeepStrictEqual(listed, [0, ''])
+    },
+    () => `ps: ${JSON.stringify(listed)}`,
+  )
   assert.ok(!readdirSync(notes).includes(`${name}.json`))
   // This very process has the number, and was not born then.
   mkdirSync(notes, { recursive: true })

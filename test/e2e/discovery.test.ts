@@ -23,16 +23,17 @@ const own = Object.values(networkInterfaces())
   .find(each => each?.internal === false && each.family === 'IPv4')?.address
 const access = ['--gateway', gateway.url, '--token-file', tokenFile]
 
-/** Asked until it is so: two seconds are what a change may take. */
 async function listed(lines: readonly string[]): Promise<void> {
   let shown = ''
-  for (const since = performance.now(); performance.now() - since < 2_000; ) {
-    const running = site.run('services', ['services', ...access])
-    await running.finished()
-    shown = running.stdout
-    if (shown === `${lines.join('\n')}\n`) return
-  }
-  assert.equal(shown, `${lines.join('\n')}\n`)
+  await eventually(
+    async () => {
+      const running = site.run('services', ['services', ...access])
+      await running.finished()
+      shown = running.stdout
+      return shown === `${lines.join('\n')}\n`
+    },
+    () => shown,
+  )
 }
 
 const head = 'NAMESPACE   SERVICE   PORTS            AGENT'

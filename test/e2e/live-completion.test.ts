@@ -4,7 +4,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSy
 import { join } from 'node:path'
 import { after, type TestContext, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
-import { Process } from '../support/processes.ts'
+import { eventually, Process } from '../support/processes.ts'
 import { findProgram, realTest } from '../support/servers.ts'
 import { TestTerminal } from '../support/terminal.ts'
 import { Site } from '../support/tunnel.ts'
@@ -98,7 +98,10 @@ test('what is known is offered at once, and asked for again when it is old', asy
   assert.equal((await asked(env, 'targets', 'late')).length, 0)
   age(file, 31_000)
   assert.equal((await asked(env, 'targets', 'pg')).length, 2)
-  while ((await asked(env, 'targets', 'late')).length === 0);
+  await eventually(
+    async () => (await asked(env, 'targets', 'late')).length > 0,
+    () => 'it is not offered',
+  )
   await other.process.kill()
 })
 

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { after, test } from 'node:test'
+import { eventually } from '../support/processes.ts'
 import { dial } from '../support/sockets.ts'
 import { Site } from '../support/tunnel.ts'
 
@@ -32,12 +33,14 @@ test('four at a time, and the others are told so', async () => {
   const fifth = await fetch(endpoint, { headers })
   assert.equal(fifth.status, 503)
   for (const { body } of held) await body?.cancel()
-  let status = 503
-  while (status !== 200) {
-    const again = await fetch(endpoint, { headers })
-    status = again.status
-    await again.body?.cancel()
-  }
+  await eventually(
+    async () => {
+      const again = await fetch(endpoint, { headers })
+      await again.body?.cancel()
+      return again.status === 200
+    },
+    () => 'nobody is let in any more',
+  )
 })
 
 test('the agent counts what comes, and holds four at a time, for a token that allows it no service', async () => {

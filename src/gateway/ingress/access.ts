@@ -5,10 +5,10 @@
 import { createHash } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import type { Authenticator } from '../auth.ts'
+import { valuesOf } from '../header.ts'
 import type { Principal } from '../principal.ts'
 import { Failure } from './failure.ts'
 import { hostOf } from './host.ts'
-import { valuesOf } from './request.ts'
 
 export interface AccessOptions {
   readonly authenticator: Pick<Authenticator, 'verify'>
@@ -30,16 +30,16 @@ export const LOGIN_PATH = `${OWN_PATH}login`
 /** Only a browser that has it from this very host over TLS sends a cookie of this name (RFC 6265bis, 4.1.3.2). */
 const COOKIE = '__Host-tunnelctl'
 const CODE_MS = 60_000
-const SESSION_MS = 12 * 60 * 60_000
+const LOGIN_MS = 12 * 60 * 60_000
 const MAX_CODES = 1_024
-const MAX_SESSIONS = 16_384
+const MAX_LOGINS = 16_384
 const SECRET_BYTES = 32
 const SAFE: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS'])
 
 export class Access {
   readonly #options: AccessOptions
   readonly #codes = new Map<string, Held>()
-  readonly #sessions = new Map<string, Held>()
+  readonly #logins = new Map<string, Held>()
 
   constructor(options: AccessOptions) {
     this.#options = options
@@ -56,9 +56,9 @@ export class Access {
     if (held === undefined) return undefined
     this.#codes.delete(hashOf(code))
     const { principal } = held
-    const expiresAt = Math.min(principal.expiresAt, this.#options.wallNow() + SESSION_MS)
-    const session = this.#keep(this.#sessions, MAX_SESSIONS, { principal, host, expiresAt })
-    return `${COOKIE}=${session}; Path=/; Secure; HttpOnly; SameSite=Lax`
+    const expiresAt = Math.min(principal.expiresAt, this.#options.wallNow() + LOGIN_MS)
+    const login = this.#keep(this.#logins, MAX_LOGINS, { principal, host, expiresAt })
+    return `${COOKIE}=${login}; Path=/; Secure; HttpOnly; SameSite=Lax`
   }
 
   /**
@@ -67,7 +67,7 @@ export class Access {
    */
   async principalOf(request: IncomingMessage, host: string, upgrading: boolean): Promise<Principal> {
     const credentials = valuesOf(request.rawHeaders, 'proxy-authorization')
-    const sessions = cookiesOf(request).filter(([name]) => name === COOKIE)
+    const logins = cookiesOf(request).filter(([name]) => name === COOKIE)
     const [value] = credentials
     if (value !== undefined) {
       const [, token] = /^Bearer +([\w.-]{1,8192}) *$/i.exec(value) ?? []
@@ -76,7 +76,7 @@ export class Access {
       }
       return await this.#options.authenticator.verify(token)
     }
-    const held = sessions.length === 1 ? this.#held(this.#sessions, sessions[0]?.[1] ?? '', host) : undefined
+    const held = logins.length === 1 ? this.#held(this.#logins, logins[0]?.[1] ?? '', host) : undefined
     if (held === undefined) throw notLoggedIn(request)
     checkSite(request, upgrading)
     return held.principal

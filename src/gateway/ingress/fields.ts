@@ -2,8 +2,7 @@
  * The header fields of a message that is passed on (RFC 9110, 7.6). They keep their order, their spelling and their
  * duplicates; what concerns one connection alone stays on it, and what tells of the way is added.
  */
-
-import { valuesOf } from './request.ts'
+import { valuesOf } from '../header.ts'
 
 /** Flat pairs, as Node has them in `rawHeaders`. */
 export type Fields = readonly string[]

@@ -4,11 +4,12 @@
  */
 import type { Server as HttpServer } from 'node:http'
 import type { Server as HttpsServer } from 'node:https'
-import { type BlockList, createServer, isIPv6, type Server, type Socket } from 'node:net'
+import { type BlockList, createServer, type Server, type Socket } from 'node:net'
 import { type TLSSocket, Server as TlsServer } from 'node:tls'
 import type { Clock } from '../../clock.ts'
 import { TunnelError } from '../../errors.ts'
 import { unmapped } from '../../net/address.ts'
+import { inRanges } from '../../net/cidr.ts'
 import { type HostPort, listen } from '../../net/listen.ts'
 import type { Log } from '../../observe/log.ts'
 import { clientAddress, tellClientAddress } from './client-address.ts'
@@ -99,16 +100,9 @@ export class FrontDoor {
   #accept(socket: Socket): void {
     // Before anything else: an unheard error would end the process. Node destroys the socket by itself.
     socket.on('error', () => {})
-    const isProxied = this.#isTrusted(socket)
+    const isProxied = inRanges(this.#options.trustedProxies, unmapped(socket.remoteAddress ?? ''))
     if (!isProxied && !this.#sniffs) serve(this.#options.https ?? this.#options.http, socket)
     else this.#preread.start(socket, seen => this.#examine(seen, isProxied))
-  }
-
-  #isTrusted(socket: Socket): boolean {
-    const { trustedProxies } = this.#options
-    if (trustedProxies === undefined) return false
-    const peer = unmapped(socket.remoteAddress ?? '')
-    return peer !== '' && trustedProxies.check(peer, isIPv6(peer) ? 'ipv6' : 'ipv4')
   }
 
   #examine(seen: Buffer, isProxied: boolean): 'more' | Passage {

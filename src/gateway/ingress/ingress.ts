@@ -7,6 +7,7 @@ import type { BlockList, Socket } from 'node:net'
 import type { TLSSocket } from 'node:tls'
 import type { Clock } from '../../clock.ts'
 import { TunnelError } from '../../errors.ts'
+import { inRanges } from '../../net/cidr.ts'
 import { formatTarget, type Target } from '../../net/target.ts'
 import type { Log } from '../../observe/log.ts'
 import { decideOpen } from '../acl.ts'
@@ -192,7 +193,7 @@ export class Ingress {
     if (route === undefined) throw new Failure(404, 'NO_ROUTE', 'There is nothing here.')
     record.target = route.target
     const client = clientOf(request, trusted)
-    if (route.allowed !== undefined && !route.allowed.check(client.address, client.family)) {
+    if (route.allowed !== undefined && !inRanges(route.allowed, client.address)) {
       throw new Failure(403, 'ADDRESS', 'The service may not be reached from this address.')
     }
     const principal = route.access === 'public' ? undefined : await access.principalOf(request, host, upgrading)

@@ -1,5 +1,6 @@
 /** Answers before the answer (RFC 9110, 15.2): what of them a client may see, and how often. */
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { valuesOf } from '../header.ts'
 
 const MAX_EARLY_HINTS = 10
 
@@ -31,10 +32,7 @@ export class Interim {
   /** 103 is worth passing on; others are between the service and this hop. */
   inform(status: number, rawHeaders: readonly string[]): void {
     if (status !== 103 || !this.#understood || ++this.#hints > MAX_EARLY_HINTS) return
-    const links: string[] = []
-    for (let i = 0; i + 1 < rawHeaders.length; i += 2) {
-      if (rawHeaders[i]?.toLowerCase() === 'link') links.push(rawHeaders[i + 1] ?? '')
-    }
+    const links = valuesOf(rawHeaders, 'link')
     try {
       if (links.length > 0) this.#response.writeEarlyHints({ link: links })
     } catch {

@@ -1,6 +1,7 @@
 /** A TLS connection that goes to its service as it is: the gateway sees the host that it asks for, and nothing more. */
-import { isIPv6, type Socket } from 'node:net'
+import type { Socket } from 'node:net'
 import { TunnelError } from '../../errors.ts'
+import { inRanges } from '../../net/cidr.ts'
 import { splice } from '../../net/splice.ts'
 import type { Registry } from '../registry.ts'
 import { chooseAgent } from './choice.ts'
@@ -32,7 +33,7 @@ export async function passTls(
   const { target, allowed, idleTimeoutMs } = route
   const address = clientAddress(socket)
   record.target = target
-  if (allowed?.check(address, isIPv6(address) ? 'ipv6' : 'ipv4') === false) {
+  if (allowed !== undefined && !inRanges(allowed, address)) {
     throw new Failure(403, 'ADDRESS', 'The service may not be reached from this address.')
   }
   record.agent = chooseAgent(registry, route)

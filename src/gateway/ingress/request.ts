@@ -4,6 +4,7 @@
  */
 import type { IncomingMessage } from 'node:http'
 import { TunnelError } from '../../errors.ts'
+import { valuesOf } from '../header.ts'
 import { hostOf } from './host.ts'
 
 /** Where a request wants to go. */
@@ -39,17 +40,6 @@ export function destinationOf(request: IncomingMessage): Destination {
   const [path = ''] = origin.split('?', 1)
   if (hasDotSegment(path)) throw refused('the path goes up or stays')
   return { host, path, url: origin }
-}
-
-/** Every value of a header; `name` in lower case. */
-export function valuesOf(rawHeaders: readonly string[], name: string): string[] {
-  const values: string[] = []
-  for (let i = 0; i + 1 < rawHeaders.length; i += 2) {
-    const each = rawHeaders[i] ?? ''
-    // Most names differ in their length already, and are not copied then.
-    if (each.length === name.length && each.toLowerCase() === name) values.push(rawHeaders[i + 1] ?? '')
-  }
-  return values
 }
 
 function originForm(url: string, host: string): string {

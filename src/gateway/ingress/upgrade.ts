@@ -4,12 +4,12 @@
  */
 import { request as httpRequest, type IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
-import { splice, type Tap } from '../../net/splice.ts'
+import { abort, splice, type Tap } from '../../net/splice.ts'
+import { valuesOf } from '../header.ts'
 import { Failure, failureOf } from './failure.ts'
 import { responseFields } from './fields.ts'
 import type { Watched } from './patience.ts'
 import { type Exchanger, MAX_HEADER_BYTES, type Plan } from './plan.ts'
-import { valuesOf } from './request.ts'
 
 export interface UpgradePlan extends Plan {
   /** As the client has written it. */
@@ -74,7 +74,7 @@ export function passUpgrade(
       // A refusal that stands still, for whichever side: the service may be done, and only the client does not read.
       if (!record.unanswered) {
         record.code = 'IDLE'
-        socket.destroy()
+        abort(socket)
       }
       fail(new Failure(504, 'RESPONSE_TIMEOUT', 'The service did not answer in time.'))
     })
@@ -189,7 +189,8 @@ function passRefusal(
     const cut = () => {
       record.code ??= 'PEER_RESET'
       answer.destroy()
-      socket.destroy()
+      // Half an answer must not look whole: where it has no length, a mere end would be its end.
+      abort(socket)
     }
     socket.once('close', () => {
       answer.destroy()
