@@ -5,7 +5,7 @@ import { systemClock } from '../clock.ts'
 import { TunnelError } from '../errors.ts'
 import type { IngressSetup } from '../gateway/gateway.ts'
 import type { FrameDetail } from '../gateway/ingress/frames.ts'
-import type { RouteFile, RouteFileOptions } from '../gateway/ingress/route-file.ts'
+import type { RouteFileOptions } from '../gateway/ingress/route-file.ts'
 import { type HostRoute, Routes } from '../gateway/ingress/routes.ts'
 import { addressRanges } from '../net/cidr.ts'
 import { matches, parsePattern } from '../net/pattern.ts'
@@ -92,5 +92,5 @@ export async function ingressFrom(flags: IngressFlags, log: Log): Promise<Ingres
 }
 
 /** YAML is loaded by those who have some. */
-const loadRoutes = async (options: RouteFileOptions): Promise<RouteFile> =>
-  await (await import('../gateway/ingress/route-file.ts')).RouteFile.load(options)
+const loadRoutes = async (options: RouteFileOptions) =>
+  await (await import('../gateway/ingress/route-file.ts')).loadRoutes(options)

@@ -15,16 +15,20 @@ export interface Certificate {
   readonly files: CertificateFiles
   /** The DNS names in subjectAltName, lower case; `*.` in front stands for one label (RFC 9525, 6.3). Its subject names nobody. */
   readonly names: readonly string[]
-  readonly pem: { readonly cert: string; readonly key: string }
+  /** `ca`: of the authorities whose certificates clients may show. */
+  readonly pem: { readonly cert: string; readonly key: string; readonly ca?: string }
   readonly context: SecureContext
 }
 
 export const MIN_TLS_VERSION = 'TLSv1.2'
 const MAX_BYTES = 256 * 1024
 
-/** @throws TunnelError KEY_FILE */
-export async function loadCertificate(files: CertificateFiles): Promise<Certificate> {
-  const pem = { cert: await read(files.cert), key: await read(files.key) }
+/**
+ * @param ca PEM of the authorities whose certificates clients may show
+ * @throws TunnelError KEY_FILE
+ */
+export async function loadCertificate(files: CertificateFiles, ca?: string): Promise<Certificate> {
+  const pem = { cert: await read(files.cert), key: await read(files.key), ...(ca !== undefined && { ca }) }
   const certificate = parseCertificate(files.cert, pem.cert)
   if (!certificate.checkPrivateKey(parseKey(files.key, pem.key)))
     throw unusable(`${files.cert} and ${files.key} do not fit: the key is another certificate's`)
@@ -34,6 +38,18 @@ export async function loadCertificate(files: CertificateFiles): Promise<Certific
   } catch (cause) {
     throw unusable(`OpenSSL does not take ${files.cert} and ${files.key}: ${reasonOf(cause)}`, cause)
   }
+}
+
+/**
+ * The certificates of authorities, as PEM.
+ * @throws TunnelError KEY_FILE
+ */
+export async function loadAuthorities(file: string): Promise<string> {
+  const text = await read(file)
+  for (const pem of text.match(/-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----/gs) ?? ['']) {
+    if (!parseCertificate(file, pem).ca) throw unusable(`${file} holds a certificate that is no authority's`)
+  }
+  return text
 }
 
 async function read(file: string): Promise<string> {

@@ -1,53 +1,71 @@
 /** The certificates of a TLS server, chosen by the name that a client asks for, and renewed while connections live. */
 import type { SecureContext, SecureContextOptions, Server, TlsOptions } from 'node:tls'
 import type { Clock } from '../clock.ts'
-import { asTunnelError, type TunnelError } from '../errors.ts'
+import type { TunnelError } from '../errors.ts'
 import type { Log } from '../observe/log.ts'
-import { type Certificate, type CertificateFiles, loadCertificate, MIN_TLS_VERSION, unusable } from './certificate.ts'
-import { WatchedFiles } from './watched-files.ts'
+import {
+  type Certificate,
+  type CertificateFiles,
+  loadAuthorities,
+  loadCertificate,
+  MIN_TLS_VERSION,
+  unusable,
+} from './certificate.ts'
+import { Reloaded } from './reloaded.ts'
 
 export interface CertificatesOptions {
   /** The first is the default: for clients that name no host, or one that no certificate has. */
   readonly files: readonly [CertificateFiles, ...CertificateFiles[]]
+  /** PEM of the authorities whose certificates clients may show; with it they are asked for one, and may have none. */
+  readonly clientCa?: string
   readonly log: Log
 }
 
 export class Certificates {
-  readonly #options: CertificatesOptions
-  readonly #servers = new Set<Server>()
-  #chosen: Choice
-  readonly #files: WatchedFiles
-  #reloading: Promise<unknown> = Promise.resolve()
+  readonly #readings: Reloaded<Choice>
+  readonly #asksClients: boolean
+  readonly #servers: Set<Server>
 
-  private constructor(options: CertificatesOptions, chosen: Choice, files: WatchedFiles) {
-    this.#options = options
-    this.#chosen = chosen
-    this.#files = files
+  private constructor(readings: Reloaded<Choice>, servers: Set<Server>, asksClients: boolean) {
+    this.#readings = readings
+    this.#servers = servers
+    this.#asksClients = asksClients
   }
 
   /** @throws TunnelError KEY_FILE: which file, and why; also for one but the first that names no host */
-  static async load(options: CertificatesOptions): Promise<Certificates> {
-    const files = new WatchedFiles(options.files.flatMap(({ cert, key }) => [cert, key]))
-    await files.note()
-    return new Certificates(options, new Choice(await loadAll(options.files)), files)
+  static async load({ files, clientCa, log }: CertificatesOptions): Promise<Certificates> {
+    const servers = new Set<Server>()
+    const readings = await Reloaded.load({
+      what: 'certificates',
+      files: [...files.flatMap(({ cert, key }) => [cert, key]), ...(clientCa === undefined ? [] : [clientCa])],
+      read: async () => new Choice(await loadAll(files, clientCa)),
+      changed: choice => {
+        for (const server of servers) server.setSecureContext(choice.byDefault)
+      },
+      describe: choice => ({ names: choice.names }),
+      log,
+    })
+    return new Certificates(readings, servers, clientCa !== undefined)
   }
 
   /** What `tls.createServer` and `https.createServer` need; TLS 1.2 or newer. The server must `follow` as well. */
   get serverOptions(): TlsOptions {
     return {
-      ...this.#chosen.byDefault,
+      ...this.#readings.current.byDefault,
       SNICallback: (name, done) => done(null, this.secureContext(name)),
+      // Whom a certificate lets in is for the door to say: a browser has none, and a token may come in its place.
+      ...(this.#asksClients && { requestCert: true, rejectUnauthorized: false }),
     }
   }
 
   /** The names of each certificate, in the order of the files. */
   get names(): readonly (readonly string[])[] {
-    return this.#chosen.certificates.map(({ names }) => names)
+    return this.#readings.current.names
   }
 
   /** For a client that asks for `name`. A name itself goes before a wildcard, an earlier file before a later one. */
   secureContext(name: string | undefined): SecureContext {
-    return this.#chosen.certificateOf(name).context
+    return this.#readings.current.certificateOf(name).context
   }
 
   /**
@@ -56,39 +74,18 @@ export class Certificates {
    */
   follow(server: Server): void {
     this.#servers.add(server)
-    server.setSecureContext(this.#chosen.byDefault)
+    server.setSecureContext(this.#readings.current.byDefault)
     server.once('close', () => this.#servers.delete(server))
   }
 
-  /**
-   * Reads all files again. New connections get the new certificates, all at once; those that live are not touched. Resolves with
-   * the failure when one is unusable, and the old ones stay. Both are logged. Never rejects.
-   */
+  /** As `Reloaded.reload`: new connections get the new certificates, all at once; those that live are not touched. */
   reload(): Promise<TunnelError | undefined> {
-    // One after the other, or an older reading could replace a newer one.
-    const reloaded = this.#reloading.then(() => this.#replace())
-    this.#reloading = reloaded
-    return reloaded
+    return this.#readings.reload()
   }
 
   /** Reloads when a file has changed; gives what ends that. */
   watch(clock: Clock): () => void {
-    return this.#files.watch(clock, () => this.reload())
-  }
-
-  async #replace(): Promise<TunnelError | undefined> {
-    const { files, log } = this.#options
-    await this.#files.note()
-    try {
-      this.#chosen = new Choice(await loadAll(files))
-      for (const server of this.#servers) server.setSecureContext(this.#chosen.byDefault)
-      log.info('certificates reloaded', { names: this.names })
-      return undefined
-    } catch (thrown) {
-      const error = asTunnelError(thrown)
-      log.error('certificates not reloaded', { error })
-      return error
-    }
+    return this.#readings.watch(clock)
   }
 }
 
@@ -105,6 +102,10 @@ class Choice {
     }
   }
 
+  get names(): readonly (readonly string[])[] {
+    return this.certificates.map(({ names }) => names)
+  }
+
   get byDefault(): SecureContextOptions {
     return { ...this.certificates[0].pem, minVersion: MIN_TLS_VERSION }
   }
@@ -117,10 +118,14 @@ class Choice {
   }
 }
 
-async function loadAll([first, ...more]: CertificatesOptions['files']): Promise<[Certificate, ...Certificate[]]> {
-  const certificates: [Certificate, ...Certificate[]] = [await loadCertificate(first)]
+async function loadAll(
+  [first, ...more]: CertificatesOptions['files'],
+  clientCa: string | undefined,
+): Promise<[Certificate, ...Certificate[]]> {
+  const ca = clientCa === undefined ? undefined : await loadAuthorities(clientCa)
+  const certificates: [Certificate, ...Certificate[]] = [await loadCertificate(first, ca)]
   for (const files of more) {
-    const certificate = await loadCertificate(files)
+    const certificate = await loadCertificate(files, ca)
     if (certificate.names.length === 0)
       throw unusable(`${files.cert} has no DNS name in subjectAltName: nobody would get it`)
     certificates.push(certificate)

@@ -125,6 +125,11 @@ export class Gateway {
     serving.abort()
   }
 
+  /** Ends the carriers of all whose access has been taken back. */
+  endRevoked(): void {
+    this.#reception.endRevoked(principal => this.#options.authenticator.isRevoked(principal))
+  }
+
   #door(servers: Pick<FrontDoorOptions, 'http' | 'https'>): FrontDoor {
     const { proxyProtocol, clock, log } = this.#options
     const ingress = this.#ingress

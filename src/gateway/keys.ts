@@ -6,6 +6,16 @@ import { quote } from '../net/quote.ts'
 import { readSmallFile } from '../net/smallfile.ts'
 
 const maxKeyFileBytes = 262_144
+const MIN_RSA_BITS = 2048
+
+/** A public key, and the names in `alg` of what may be signed with it. */
+export interface VerifyKey {
+  readonly key: KeyObject
+  readonly algorithms: readonly string[]
+}
+
+/** By their ids. */
+export type VerifyKeys = ReadonlyMap<string, VerifyKey>
 
 /**
  * One key set per file. A file is a JWKS, a single JWK, or PEM public keys; a key without an id gets its RFC 7638
@@ -18,18 +28,18 @@ export async function loadVerifyKeys(files: readonly string[]): Promise<JSONWebK
 }
 
 /**
- * The keys of all sets by their ids.
- * @throws TunnelError KEY_FILE for no key at all, for one that is no Ed25519 public key, and for two under one id
+ * The keys of all sets.
+ * @throws TunnelError KEY_FILE for no key at all, for one that no token may be signed with, and for two under one id
  */
-export function keysById(sets: readonly JSONWebKeySet[]): ReadonlyMap<string, KeyObject> {
-  const byId = new Map<string, KeyObject>()
+export function keysById(sets: readonly JSONWebKeySet[]): VerifyKeys {
+  const byId = new Map<string, VerifyKey>()
   for (const jwk of sets.flatMap(set => set.keys)) {
     if (typeof jwk.kid !== 'string') throw new TunnelError('KEY_FILE', 'a verify key has no id')
-    const key = publicKey(jwk, 'the key set')
-    if (byId.get(jwk.kid)?.equals(key) === false) {
+    const verifyKey = publicKey(jwk, 'the key set')
+    if (byId.get(jwk.kid)?.key.equals(verifyKey.key) === false) {
       throw new TunnelError('KEY_FILE', `two verify keys have the same id ${quote(jwk.kid)}`)
     }
-    byId.set(jwk.kid, key)
+    byId.set(jwk.kid, verifyKey)
   }
   if (byId.size === 0) throw noKeys()
   return byId
@@ -40,9 +50,10 @@ async function loadFile(file: string): Promise<JSONWebKeySet> {
   const found = text.includes('-----BEGIN') ? fromPem(file, text) : fromJson(file, text)
   if (found.length === 0) throw new TunnelError('KEY_FILE', `${file} holds no key`)
   const keys = found.map(async jwk => {
-    const { x = '' } = publicKey(jwk, file).export({ format: 'jwk' })
-    const fields = { kty: 'OKP', crv: 'Ed25519', x } as const
-    return { ...fields, kid: jwk.kid ?? (await calculateJwkThumbprint(fields)), use: 'sig', alg: 'EdDSA' }
+    const { key, algorithms } = publicKey(jwk, file)
+    if (jwk.alg !== undefined && !algorithms.includes(jwk.alg)) throw notUsable(file)
+    const fields = key.export({ format: 'jwk' }) as JWK
+    return { ...fields, kid: jwk.kid ?? (await calculateJwkThumbprint(fields)), use: 'sig' }
   })
   return { keys: await Promise.all(keys) }
 }
@@ -54,7 +65,7 @@ function fromPem(file: string, text: string): JWK[] {
     try {
       return createPublicKey(pem).export({ format: 'jwk' }) as JWK
     } catch {
-      throw notEd25519(file)
+      throw notUsable(file)
     }
   })
 }
@@ -64,23 +75,34 @@ function fromJson(file: string, text: string): JWK[] {
   const list: unknown = isObject(value) && Array.isArray(value.keys) ? value.keys : [value]
   return (list as unknown[]).map(entry => {
     if (!isObject(entry)) throw new TunnelError('KEY_FILE', `${file} holds no key: it is neither JWKS, JWK nor PEM`)
-    const { kty, crv, x, d, k, kid, use } = entry
+    const { d, k, kid, use } = entry
     if (d !== undefined || k !== undefined) throw privateKey(file)
-    if (kty !== 'OKP' || crv !== 'Ed25519' || typeof x !== 'string' || (use ?? 'sig') !== 'sig') throw notEd25519(file)
-    if (kid === undefined) return { kty, crv, x }
-    if (typeof kid !== 'string') throw new TunnelError('KEY_FILE', `${file} holds a key whose kid is not a text`)
-    return { kty, crv, x, kid }
+    if ((use ?? 'sig') !== 'sig') throw notUsable(file)
+    if (kid !== undefined && typeof kid !== 'string')
+      throw new TunnelError('KEY_FILE', `${file} holds a key whose kid is not a text`)
+    return entry as JWK
   })
 }
 
-function publicKey({ kty = '', crv = '', x = '' }: JWK, from: string): KeyObject {
+/** Of a key, only what makes it one is read. */
+function publicKey({ kty = '', crv = '', x = '', y = '', n = '', e = '' }: JWK, from: string): VerifyKey {
   try {
-    const key = createPublicKey({ key: { kty, crv, x }, format: 'jwk' })
-    if (key.asymmetricKeyType === 'ed25519') return key
+    const jwk = kty === 'RSA' ? { kty, n, e } : kty === 'EC' ? { kty, crv, x, y } : { kty, crv, x }
+    const key = createPublicKey({ key: jwk, format: 'jwk' })
+    const algorithms = algorithmsOf(key)
+    if (algorithms !== undefined) return { key, algorithms }
   } catch {
     // Said below, without what the file holds.
   }
-  throw notEd25519(from)
+  throw notUsable(from)
+}
+
+/** RFC 7518, 3.3 and 3.4; EdDSA is the name of RFC 8037, Ed25519 that of RFC 9864 for the same thing. */
+function algorithmsOf({ asymmetricKeyType: type, asymmetricKeyDetails: details }: KeyObject) {
+  if (type === 'ed25519') return ['EdDSA', 'Ed25519']
+  if (type === 'ec' && details?.namedCurve === 'prime256v1') return ['ES256']
+  if (type === 'rsa' && (details?.modulusLength ?? 0) >= MIN_RSA_BITS) return ['RS256']
+  return undefined
 }
 
 function parseJson(text: string): unknown {
@@ -100,8 +122,11 @@ function privateKey(file: string): TunnelError {
   })
 }
 
-function notEd25519(from: string): TunnelError {
-  return new TunnelError('KEY_FILE', `${from} holds something else than Ed25519 public keys for signatures`)
+function notUsable(from: string): TunnelError {
+  return new TunnelError(
+    'KEY_FILE',
+    `${from} holds something else than public keys for signatures: Ed25519, P-256, or RSA from ${MIN_RSA_BITS} bits`,
+  )
 }
 
 function noKeys(): TunnelError {

@@ -131,6 +131,14 @@ export class Reception {
     }
   }
 
+  /** Ends the carriers of those of whom `isRevoked` says so. */
+  endRevoked(isRevoked: (principal: Principal) => boolean): void {
+    for (const hop of this.#guests().filter(({ principal }) => isRevoked(principal))) {
+      this.#log.warn('revoked', identity(hop))
+      hop.carrier.close(new TunnelError('UNAUTHENTICATED', '').close, 'the access has been revoked')
+    }
+  }
+
   #leftMs({ principal }: Hop): number {
     return principal.expiresAt - this.#options.wallNow()
   }

@@ -32,8 +32,8 @@ export class Settings {
   }
 
   /** @throws TunnelError USAGE */
-  static async load(file: string, what: string, hint: string): Promise<Settings> {
-    const { text } = await readSmallFile(file, MAX_FILE_BYTES, 'USAGE')
+  static async load(file: string, what: string, hint: string, maxBytes: number = MAX_FILE_BYTES): Promise<Settings> {
+    const { text } = await readSmallFile(file, maxBytes, 'USAGE')
     return new Settings(text, `the ${what} in ${file}`, hint)
   }
 
@@ -53,9 +53,9 @@ export class Settings {
   }
 
   /** @throws TunnelError USAGE for anything but a list of texts with something in it */
-  texts(value: unknown, what: string): readonly string[] {
+  texts(value: unknown, what: string, most: number = MAX_ENTRIES): readonly string[] {
     const texts = this.list(value, what)
-    if (texts.length > MAX_ENTRIES) throw this.malformed(`${what} has over ${MAX_ENTRIES} entries`)
+    if (texts.length > most) throw this.malformed(`${what} has over ${most} entries`)
     return texts.map(text => this.text(text, `an entry of ${what}`))
   }
 

@@ -8,7 +8,7 @@ import { CommanderError } from 'commander'
 import { tokenCommand } from '../../src/cli/commands/token.ts'
 import { TunnelError } from '../../src/errors.ts'
 import { Authenticator } from '../../src/gateway/auth.ts'
-import { loadVerifyKeys } from '../../src/gateway/keys.ts'
+import { keysById, loadVerifyKeys } from '../../src/gateway/keys.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'tunnelctl-cli-token-'))
 after(() => rmSync(folder, { recursive: true }))
@@ -61,7 +61,8 @@ test('create prints the token alone on stdout, and a gateway with the public hal
   assert.match(out, /^[\w-]+\.[\w-]+\.[\w-]+\n$/)
   assert.match(err, /role connect, subject alice, good for 8 h/)
   assert.ok(!err.includes(out.trim()))
-  const authenticator = new Authenticator({ keys: await loadVerifyKeys([`${key}.pub`]), now: Date.now })
+  const keys = keysById(await loadVerifyKeys([`${key}.pub`]))
+  const authenticator = new Authenticator({ keys: () => keys, now: Date.now })
   const principal = await authenticator.authenticate({ rawHeaders: ['Authorization', `Bearer ${out.trim()}`] })
   assert.deepEqual(principal.agents, ['home', 'prod-*'])
   assert.deepEqual(

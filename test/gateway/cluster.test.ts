@@ -16,7 +16,7 @@ async function world(scope: Scope, more = '') {
   const issuer = await TestIssuer.start(scope)
   issuer.claims = { sub, aud: ['tunnelctl-gateway'] }
   const clusters = parseClusters(`clusters: [{ issuer: '${issuer.url}', ${more} ${agents} }]`, 'clusters.yaml')
-  const at = new Authenticator({ keys: [], clusters: clusters.map(each => new Cluster(each, () => 0)), now: Date.now })
+  const at = new Authenticator({ clusters: clusters.map(each => new Cluster(each, () => 0)), now: Date.now })
   return { issuer, at }
 }
 
@@ -55,7 +55,7 @@ test('keys may come in a file, which is read again when the cluster has new ones
   const clock = { ms: 0 }
   const text = `clusters: [{ issuer: 'https://private.example', keys: '${file}', ${agents} }]`
   const clusters = parseClusters(text, 'c').map(each => new Cluster(each, () => clock.ms))
-  const at = new Authenticator({ keys: [], clusters, now: Date.now })
+  const at = new Authenticator({ clusters, now: Date.now })
   const token = () => issuer.idToken({ iss: 'https://private.example' })
   assert.deepEqual((await at.authenticate(bearer(await token()))).agents, ['prod'])
   await issuer.rotate('ES256')

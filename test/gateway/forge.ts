@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { createPrivateKey, sign } from 'node:crypto'
 import { asTunnelError, type TunnelError } from '../../src/errors.ts'
 import { Authenticator, type DoorRequest, statusOf } from '../../src/gateway/auth.ts'
+import { keysById } from '../../src/gateway/keys.ts'
 import type { Principal } from '../../src/gateway/principal.ts'
 import { generateKeyPair, type PrivateJwk } from '../../src/token/keys.ts'
 
@@ -12,7 +13,7 @@ export const iat = now / 1000
 export const hour = 3600
 export const pair = await generateKeyPair()
 export const stranger = await generateKeyPair()
-export const authenticator = new Authenticator({ keys: [pair.publicJwks], now: () => now })
+export const authenticator = new Authenticator({ keys: () => keysById([pair.publicJwks]), now: () => now })
 
 export const claims = {
   iss: 'tunnelctl',

@@ -39,8 +39,8 @@ test('a JWKS, a single JWK and PEM files are taken together, with the thumbprint
   ])
   const keys = keysById(sets)
   assert.equal(keys.size, 5)
-  assert.ok(keys.get('old')?.equals(a) && keys.get('__proto__')?.equals(c))
-  for (const key of [b, d, e]) assert.ok(keys.get(await calculateJwkThumbprint(jwkOf(key)))?.equals(key))
+  assert.ok(keys.get('old')?.key.equals(a) && keys.get('__proto__')?.key.equals(c))
+  for (const key of [b, d, e]) assert.ok(keys.get(await calculateJwkThumbprint(jwkOf(key)))?.key.equals(key))
 })
 
 test('the same key in two files is one key, another key under its id is refused', async () => {
@@ -74,7 +74,8 @@ test('a private key is refused with the file to give instead, and never shown', 
 
 test('nothing that cannot verify is skipped in silence', async () => {
   const good = jwkOf(ed25519().publicKey)
-  const rsa = generateKeyPairSync('rsa', { modulusLength: 2048 }).publicKey
+  const rsa = generateKeyPairSync('rsa', { modulusLength: 1024 }).publicKey
+  const p384 = generateKeyPairSync('ec', { namedCurve: 'P-384' }).publicKey
   const ed448 = generateKeyPairSync('ed448').publicKey
   const table: [unknown, RegExp][] = [
     ['', /holds no key/],
@@ -83,15 +84,17 @@ test('nothing that cannot verify is skipped in silence', async () => {
     [{ keys: [] }, /holds no key/],
     [{ keys: ['x'] }, /holds no key/],
     [[good], /holds no key/],
-    [{}, /something else than Ed25519/],
-    [{ keys: [good, jwkOf(rsa)] }, /something else than Ed25519/],
-    [pemOf(rsa), /something else than Ed25519/],
-    [jwkOf(ed448), /something else than Ed25519/],
-    [pemOf(ed448), /something else than Ed25519/],
-    [{ ...good, x: 'AAAA' }, /something else than Ed25519/],
-    [{ ...good, use: 'enc' }, /something else than Ed25519/],
+    [{}, /something else than public keys/],
+    [{ keys: [good, jwkOf(rsa)] }, /something else than public keys/],
+    [pemOf(rsa), /something else than public keys/],
+    [jwkOf(p384), /something else than public keys/],
+    [{ ...good, alg: 'ES256' }, /something else than public keys/],
+    [jwkOf(ed448), /something else than public keys/],
+    [pemOf(ed448), /something else than public keys/],
+    [{ ...good, x: 'AAAA' }, /something else than public keys/],
+    [{ ...good, use: 'enc' }, /something else than public keys/],
     [{ ...good, kid: 7 }, /kid is not a text/],
-    ['-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----', /something else than Ed25519/],
+    ['-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----', /something else than public keys/],
     ['-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----', /holds no key/],
     ['x'.repeat(300_000), /over 256 KiB/],
   ]
@@ -111,6 +114,17 @@ test('nothing that cannot verify is skipped in silence', async () => {
     code: 'KEY_FILE',
     message: /no such file/,
   })
+})
+
+test('P-256 and RSA keys are taken too, each for its own algorithm alone', async () => {
+  const ec = generateKeyPairSync('ec', { namedCurve: 'P-256' }).publicKey
+  const rsa = generateKeyPairSync('rsa', { modulusLength: 2048 }).publicKey
+  const keys = keysById(await loadVerifyKeys([file({ ...jwkOf(ec), kid: 'ec' }), file(pemOf(rsa)), file(jwkOf(ec))]))
+  assert.deepEqual(keys.get('ec')?.algorithms, ['ES256'])
+  assert.deepEqual(
+    [...keys.values()].map(({ algorithms }) => algorithms),
+    [['ES256'], ['RS256'], ['ES256']],
+  )
 })
 
 test('no key at all is a refusal to start', async () => {

@@ -194,3 +194,26 @@ export async function makeCertificate(
   await run(scope, 'openssl', [...request, ...subject, '-keyout', key, '-out', cert])
   return { cert, key }
 }
+
+/** An authority, and what it signs: for ends that name themselves with a certificate. */
+export async function makeAuthority(scope: Scope, folder: string) {
+  const at = (name: string) => join(folder, name)
+  const key = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes']
+  const constraints = ['-addext', 'basicConstraints=critical,CA:TRUE']
+  const self = ['req', '-x509', ...key, '-days', '30', '-subj', '/CN=authority', ...constraints]
+  await run(scope, 'openssl', [...self, '-keyout', at('ca.key'), '-out', at('ca.pem')])
+  let count = 0
+  return {
+    ca: at('ca.pem'),
+    /** @param names for subjectAltName, as `URI:spiffe://example.com/agent` */
+    async sign(subject: string, names: readonly string[] = []): Promise<{ cert: string; key: string }> {
+      const name = `client${++count}`
+      const [cert, request] = [at(`${name}.pem`), at(`${name}.csr`)]
+      await run(scope, 'openssl', ['req', ...key, '-subj', subject, '-keyout', at(`${name}.key`), '-out', request])
+      writeFileSync(at(`${name}.ext`), names.length > 0 ? `subjectAltName=${names}\n` : '')
+      const by = ['-CA', at('ca.pem'), '-CAkey', at('ca.key'), '-CAcreateserial', '-extfile', at(`${name}.ext`)]
+      await run(scope, 'openssl', ['x509', '-req', '-in', request, ...by, '-days', '30', '-out', cert])
+      return { cert, key: at(`${name}.key`) }
+    },
+  }
+}

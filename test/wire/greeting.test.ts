@@ -5,6 +5,7 @@ import { WebSocket } from 'ws'
 import { systemClock } from '../../src/clock.ts'
 import { Authenticator } from '../../src/gateway/auth.ts'
 import { Gateway } from '../../src/gateway/gateway.ts'
+import { keysById } from '../../src/gateway/keys.ts'
 import { nullLog } from '../../src/observe/log.ts'
 import { generateKeyPair } from '../../src/token/keys.ts'
 import { createToken } from '../../src/token/token.ts'
@@ -13,7 +14,7 @@ import { fromPlain, toPlain } from './plain.ts'
 const { privateJwk, publicJwks } = await generateKeyPair()
 const gateway = new Gateway({
   listen: { host: '127.0.0.1', port: 0 },
-  authenticator: new Authenticator({ keys: [publicJwks], now: Date.now }),
+  authenticator: new Authenticator({ keys: () => keysById([publicJwks]), now: Date.now }),
   software: 'tunnelctl/test',
   clock: systemClock,
   wallNow: Date.now,

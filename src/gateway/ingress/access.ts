@@ -11,7 +11,7 @@ import { Failure } from './failure.ts'
 import { hostOf } from './host.ts'
 
 export interface AccessOptions {
-  readonly authenticator: Pick<Authenticator, 'verify'>
+  readonly authenticator: Pick<Authenticator, 'verify' | 'isRevoked'>
   /** Milliseconds since 1970. */
   readonly wallNow: () => number
   readonly randomBytes: (bytes: number) => Buffer
@@ -77,7 +77,7 @@ export class Access {
       return await this.#options.authenticator.verify(token)
     }
     const held = logins.length === 1 ? this.#held(this.#logins, logins[0]?.[1] ?? '', host) : undefined
-    if (held === undefined) throw notLoggedIn(request)
+    if (held === undefined || this.#options.authenticator.isRevoked(held.principal)) throw notLoggedIn(request)
     checkSite(request, upgrading)
     return held.principal
   }

@@ -7,23 +7,22 @@
  *         target: api/prod:8080
  *         access: public
  */
-import type { Clock } from '../../clock.ts'
-import { asTunnelError } from '../../errors.ts'
 import { addressRanges } from '../../net/cidr.ts'
 import { isAgentName } from '../../net/claims.ts'
 import { parseDuration } from '../../net/duration.ts'
 import { quote } from '../../net/quote.ts'
 import { parseTarget } from '../../net/target.ts'
 import type { Log } from '../../observe/log.ts'
+import { Reloaded } from '../reloaded.ts'
 import { type Fields, Settings } from '../settings.ts'
-import { WatchedFiles } from '../watched-files.ts'
+
 import { hostOf } from './host.ts'
 import type { HostRoute, RouteDefaults } from './routes.ts'
 
 export interface RouteFileOptions {
   readonly file: string
   readonly defaults: RouteDefaults
-  /** Takes over all routes of a reading. */
+  /** Takes over all routes of a reading, the first one too. */
   readonly changed: (routes: readonly HostRoute[]) => void
   readonly log: Log
 }
@@ -50,50 +49,14 @@ const FIELD_VALUE = /^[\t\x20-\x7e\x80-\xff]{0,4096}$/
 /** They say where a message ends, or go no further than one connection. */
 const NO_FIELD = /^(?:content-length|transfer-encoding|connection|upgrade|te|trailer|keep-alive|proxy-.*|expect)$/i
 
-export class RouteFile {
-  readonly #options: RouteFileOptions
-  readonly #files: WatchedFiles
-  #reloading: Promise<unknown> = Promise.resolve()
-
-  private constructor(options: RouteFileOptions, files: WatchedFiles) {
-    this.#options = options
-    this.#files = files
-  }
-
-  /** @throws TunnelError USAGE naming the first thing that is wrong */
-  static async load(options: RouteFileOptions): Promise<RouteFile> {
-    const { file, defaults, changed } = options
-    const files = new WatchedFiles([file])
-    await files.note()
-    changed(await read(file, defaults))
-    return new RouteFile(options, files)
-  }
-
-  /** Reads the file again. When it is malformed, the routes stay as they are, and the log says so. Never rejects. */
-  reload(): Promise<void> {
-    const { file, defaults, changed, log } = this.#options
-    const reloaded = this.#reloading.then(async () => {
-      await this.#files.note()
-      try {
-        const routes = await read(file, defaults)
-        changed(routes)
-        log.info('routes reloaded', { file, routes: routes.length })
-      } catch (thrown) {
-        log.error('routes not reloaded', { error: asTunnelError(thrown) })
-      }
-    })
-    this.#reloading = reloaded
-    return reloaded
-  }
-
-  /** Reloads when the file has changed; gives what ends that. */
-  watch(clock: Clock): () => void {
-    return this.#files.watch(clock, () => this.reload())
-  }
-}
-
-async function read(file: string, defaults: RouteDefaults): Promise<readonly HostRoute[]> {
-  return routesOf(await Settings.load(file, 'routes', HINT), defaults)
+/** @throws TunnelError USAGE naming the first thing that is wrong */
+export async function loadRoutes(options: RouteFileOptions): Promise<Reloaded<readonly HostRoute[]>> {
+  const { file, defaults, changed, log } = options
+  const read = async () => routesOf(await Settings.load(file, 'routes', HINT), defaults)
+  const describe = (routes: readonly HostRoute[]) => ({ file, routes: routes.length })
+  const readings = await Reloaded.load({ what: 'routes', files: [file], read, changed, describe, log })
+  changed(readings.current)
+  return readings
 }
 
 /** @throws TunnelError USAGE */

@@ -21,7 +21,7 @@ function start(expiresAt = Number.POSITIVE_INFINITY) {
   const state = { now: 0 }
   let count = 0
   const access = new Access({
-    authenticator: { verify: () => Promise.reject(new Error('no token expected')) },
+    authenticator: { verify: () => Promise.reject(new Error('no token expected')), isRevoked: () => false },
     wallNow: () => state.now,
     randomBytes: bytes => Buffer.alloc(bytes, `${++count}.`),
   })

@@ -3,7 +3,7 @@ import { mkdtempSync, renameSync, rmSync, symlinkSync, unlinkSync, writeFileSync
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { parseRoutes, RouteFile } from '../../../src/gateway/ingress/route-file.ts'
+import { loadRoutes, parseRoutes } from '../../../src/gateway/ingress/route-file.ts'
 import { type HostRoute, Routes } from '../../../src/gateway/ingress/routes.ts'
 import { formatTarget } from '../../../src/net/target.ts'
 import { nullLog } from '../../../src/observe/log.ts'
@@ -141,7 +141,7 @@ test('a file that has changed is read again; one that is malformed leaves the ro
   const changed = (routes: readonly HostRoute[]): void => {
     current = routes[0] === undefined ? '' : formatTarget(routes[0].route.target)
   }
-  const routes = await RouteFile.load({ file, defaults, changed, log })
+  const routes = await loadRoutes({ file, defaults, changed, log })
   assert.equal(current, 'one/x:1')
   const told = async (count: number): Promise<void> => {
     // What is read from the file system comes in its own time; the clock only says when to look.
