@@ -7,13 +7,16 @@ import { delay, waitAtMost } from '../clock.ts'
 import { TunnelError } from '../errors.ts'
 import { Acceptor, type Refusal } from '../mux/acceptor.ts'
 import type { DetachedLimits } from '../mux/detached.ts'
-import type { SessionLimits } from '../mux/limits.ts'
+import { defaultLimits, type SessionLimits } from '../mux/limits.ts'
 import type { Link, Welcome } from '../mux/link.ts'
 import { Links, type LinksOptions, type MoveReason } from '../mux/links.ts'
+import { SessionMemory } from '../mux/memory.ts'
 import { Stall } from '../mux/stall.ts'
 import type { Log } from '../observe/log.ts'
 import type { Metric } from '../observe/metrics.ts'
 import type { Dialer } from './dialer.ts'
+import { type AgentLimits, defaultAgentLimits } from './limits.ts'
+import { agentMetrics } from './metrics.ts'
 import { type CatalogueChange, type CatalogueState, catalogueMessages, changeMessages } from './publish.ts'
 import { Rivals } from './rivals.ts'
 import { ServedStreams } from './served.ts'
@@ -35,7 +38,8 @@ export interface AgentOptions
   readonly drainTimeoutMs: number
   /** Cuts a drain short, also one that has not begun. */
   readonly endNow?: AbortSignal
-  readonly limits?: SessionLimits
+  readonly limits?: AgentLimits
+  readonly sessionLimits?: Omit<SessionLimits, 'maxStreams'>
   readonly detached?: DetachedLimits
 }
 
@@ -65,20 +69,24 @@ export class Agent {
   #wake: () => void = () => {}
 
   constructor(options: AgentOptions) {
-    const { clock, log, name, instance, group, software, limits, detached } = options
+    const { clock, log, name, instance, group, software, limits = defaultAgentLimits, detached } = options
+    const { sessionLimits = defaultLimits } = options
     this.#options = options
     this.#log = log
     this.#rivals = new Rivals(clock)
-    this.#served = new ServedStreams(options.dialer, log, clock)
+    this.#served = new ServedStreams(options.dialer, log, clock, limits)
     this.#acceptor = new Acceptor({
       clock,
       agent: name,
       instance,
       pingIntervalMs: PING_INTERVAL_MS,
-      ...(limits && { limits }),
+      limits: { ...sessionLimits, maxStreams: limits.streamsPerSession },
+      maxSessions: limits.sessions,
+      maxSessionsPerSubject: limits.sessionsPerSubject,
+      memory: new SessionMemory(clock, limits),
       ...(detached && { detached }),
       onRefused: (why, subject) => this.#refused(why, subject),
-      onOpen: (stream, open, subject) => void this.#served.serve(stream, open, subject),
+      onOpen: (stream, open, by) => void this.#served.serve(stream, open, by),
       trace: transition => log.debug('session', { transition }),
     })
     this.#stall = new Stall({
@@ -146,54 +154,12 @@ export class Agent {
   }
 
   metrics(): Metric[] {
-    const served = this.#served
-    return [
-      {
-        name: 'registered',
-        help: '1 while registered at the gateway',
-        kind: 'gauge',
-        read: () => Number(this.registered),
-      },
-      {
-        name: 'sessions',
-        help: 'Sessions, detached ones included',
-        kind: 'gauge',
-        read: () => this.#acceptor.sessions,
-      },
-      {
-        name: 'detached_sessions',
-        help: 'Sessions that wait for their client to come back',
-        kind: 'gauge',
-        read: () => this.#acceptor.detachedSessions,
-      },
-      {
-        name: 'kept_bytes',
-        help: 'Bytes kept until the client acknowledges them',
-        kind: 'gauge',
-        read: () => this.#acceptor.keptBytes,
-      },
-      {
-        name: 'resumes_refused_total',
-        help: "Sessions asked for that are unknown, or not proven to be the asker's",
-        kind: 'counter',
-        read: () => this.#refusals,
-      },
-      { name: 'streams', help: 'Streams open', kind: 'gauge', read: () => this.#acceptor.streams },
-      { name: 'streams_total', help: 'Streams that reached a service', kind: 'counter', read: () => served.opened },
-      { name: 'dial_failures_total', help: 'Streams that did not', kind: 'counter', read: () => served.failed },
-      {
-        name: 'service_sent_bytes_total',
-        help: 'Bytes to services, of streams that have ended',
-        kind: 'counter',
-        read: () => served.bytesToServices,
-      },
-      {
-        name: 'service_received_bytes_total',
-        help: 'Bytes from services, of streams that have ended',
-        kind: 'counter',
-        read: () => served.bytesFromServices,
-      },
-    ]
+    return agentMetrics({
+      acceptor: this.#acceptor,
+      served: this.#served,
+      registered: () => this.registered,
+      refusals: () => this.#refusals,
+    })
   }
 
   #retry(delayMs: number, failure?: TunnelError): void {

@@ -3,6 +3,7 @@ import { randomFillSync } from 'node:crypto'
 import type { Socket } from 'node:net'
 import type { Clock } from '../clock.ts'
 import { TunnelError } from '../errors.ts'
+import { Bucket } from '../net/bucket.ts'
 import { readSocket } from '../net/reading.ts'
 import { LentWriter } from '../net/writing.ts'
 import { giveBack, giveBackAll } from '../slab.ts'
@@ -18,6 +19,7 @@ import {
   Opcode,
   writeFrameHeader,
 } from './framing.ts'
+import { defaultHeartbeat, type HeartbeatOptions, Liveness } from './liveness.ts'
 import type { Upgraded } from './upgrade.ts'
 
 /**
@@ -26,28 +28,19 @@ import type { Upgraded } from './upgrade.ts'
  */
 export type Masking = 'none' | 'zero' | 'random'
 
-export interface HeartbeatOptions {
-  readonly intervalMs: number
-  /** Silence, in which not one byte arrived, after which the carrier is dead. */
-  readonly deadMs: number
-}
-
 export interface WebSocketCarrierOptions {
   readonly clock: Clock
   readonly masking: Masking
   readonly heartbeat?: HeartbeatOptions
 }
 
-export const defaultHeartbeat: HeartbeatOptions = { intervalMs: 15_000, deadMs: 40_000 }
 /** How long a closing handshake may take before the socket is destroyed. */
 const CLOSE_TIMEOUT_MS = 2_000
-/** A peer may ping this often; faster than that is a flood. */
-const MIN_PING_GAP_MS = 1_000
+/** A peer may ping this often, and so many times at once; faster than that is a flood. */
+const MAX_PINGS_PER_SECOND = 1
 const MAX_EARLY_PINGS = 20
 /** The first beat times a process that has just started; a second one soon times the path. */
 const SECOND_BEAT_MS = 1_000
-/** A beat that comes this much later than it should. */
-const LATE_BEAT_MS = 5_000
 /** A message up to this size is copied behind its header: one buffer costs the kernel less than two. */
 const COPY_BELOW_BYTES = 4 * 1024
 const NO_STATUS = 1005
@@ -66,7 +59,7 @@ export class WebSocketCarrier implements Carrier {
   readonly #head: Buffer
   readonly #clock: Clock
   readonly #masking: Masking
-  readonly #heartbeat: HeartbeatOptions
+  readonly #liveness: Liveness
   readonly #reader: FrameReader
   readonly #passed: LentWriter
   #state: State = 'open'
@@ -74,13 +67,8 @@ export class WebSocketCarrier implements Carrier {
   #end: CarrierEnd | undefined
   #full = false
   #corked = false
-  #lastHeardAt: number
-  /** Of the socket, at the last beat. */
-  #bytesRead = 0
-  #lastBeatAt: number
   #pingSentAt: number | undefined
-  #lastPingAt = Number.NEGATIVE_INFINITY
-  #pingBudget = MAX_EARLY_PINGS
+  readonly #pings: Bucket
   #cancelBeat: () => void
   #cancelClose: () => void = () => {}
 
@@ -90,12 +78,13 @@ export class WebSocketCarrier implements Carrier {
     this.#head = head
     this.#clock = options.clock
     this.#masking = options.masking
-    this.#heartbeat = options.heartbeat ?? defaultHeartbeat
-    this.#lastHeardAt = this.#clock.now()
-    this.#lastBeatAt = this.#lastHeardAt
+    const heartbeat = options.heartbeat ?? defaultHeartbeat
+    const now = this.#clock.now()
+    this.#liveness = new Liveness(heartbeat, now)
+    this.#pings = new Bucket(MAX_PINGS_PER_SECOND, MAX_EARLY_PINGS, now)
     this.#reader = new FrameReader(options.masking === 'none', {
       message: (first, rest) => {
-        this.#lastHeardAt = this.#clock.now()
+        this.#liveness.heard(this.#clock.now())
         this.#handler?.message(first, rest)
       },
       control: (opcode, payload) => this.#control(opcode, payload),
@@ -109,7 +98,7 @@ export class WebSocketCarrier implements Carrier {
     socket.on('end', () => this.#leave({ code: ABNORMAL, reason: '' }))
     // Nothing is read until somebody listens; the kernel holds what the peer sends meanwhile.
     socket.pause()
-    this.#cancelBeat = this.#clock.after(Math.min(SECOND_BEAT_MS, this.#heartbeat.intervalMs), this.#beat)
+    this.#cancelBeat = this.#clock.after(Math.min(SECOND_BEAT_MS, heartbeat.intervalMs), this.#beat)
   }
 
   get bufferedBytes(): number {
@@ -248,22 +237,15 @@ export class WebSocketCarrier implements Carrier {
   }
 
   readonly #beat = (): void => {
-    const { bytesRead } = this.#socket
-    if (bytesRead > this.#bytesRead) this.#lastHeardAt = Math.max(this.#lastHeardAt, this.#lastBeatAt)
-    this.#bytesRead = bytesRead
-    const now = this.#clock.now()
-    // This process stood still: what came meanwhile has not been read yet, so silence proves nothing.
-    if (now - this.#lastBeatAt > this.#heartbeat.intervalMs + LATE_BEAT_MS) this.#lastHeardAt = now
-    this.#lastBeatAt = now
-    const silentMs = this.#lastBeatAt - this.#lastHeardAt
-    if (silentMs >= this.#heartbeat.deadMs) {
-      this.#ended({ code: ABNORMAL, reason: `nothing was heard for ${Math.round(silentMs / 1000)} s` })
+    const { bytesRead: received, writableLength: waiting } = this.#socket
+    const reason = this.#liveness.beat(this.#clock.now(), { received, left: this.sentBytes - waiting, waiting })
+    if (reason !== undefined) {
+      this.#ended({ code: ABNORMAL, reason })
       this.#socket.destroy()
       return
     }
     this.#sendPing()
-    const untilDeadMs = this.#heartbeat.deadMs - silentMs
-    this.#cancelBeat = this.#clock.after(Math.min(this.#heartbeat.intervalMs, untilDeadMs), this.#beat)
+    this.#cancelBeat = this.#clock.after(this.#liveness.nextBeatMs, this.#beat)
   }
 
   #sendPing(): void {
@@ -275,20 +257,18 @@ export class WebSocketCarrier implements Carrier {
 
   #ponged(): void {
     this.pongs++
-    this.#lastHeardAt = this.#clock.now()
+    const now = this.#clock.now()
+    this.#liveness.heard(now)
     if (this.#pingSentAt === undefined) return
-    this.heartbeatMs = this.#lastHeardAt - this.#pingSentAt
+    this.heartbeatMs = now - this.#pingSentAt
     this.#pingSentAt = undefined
   }
 
   /** A flood of pings must not become an unbounded queue of pongs. */
   #pinged(payload: Buffer): void {
     const now = this.#clock.now()
-    this.#lastHeardAt = now
-    const gapMs = now - this.#lastPingAt
-    this.#lastPingAt = now
-    this.#pingBudget = Math.min(MAX_EARLY_PINGS, this.#pingBudget + gapMs / MIN_PING_GAP_MS) - 1
-    if (this.#pingBudget < 0) return this.close(new TunnelError('LIMIT', '').close, 'too many pings')
+    this.#liveness.heard(now)
+    if (!this.#pings.take(now)) return this.close(new TunnelError('LIMIT', '').close, 'too many pings')
     if (this.#state === 'open') this.#write(Opcode.PONG, payload, NO_REST, false)
   }
 }

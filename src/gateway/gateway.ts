@@ -11,6 +11,7 @@ import type { Carrier } from '../carrier/carrier.ts'
 import { serverOptions } from '../carrier/upgrade.ts'
 import { WebSocketCarrier } from '../carrier/websocket.ts'
 import { asTunnelError, TunnelError } from '../errors.ts'
+import { SessionMemory } from '../mux/memory.ts'
 import type { Role } from '../net/claims.ts'
 import type { HostPort } from '../net/listen.ts'
 import { serveAdmin } from '../observe/admin.ts'
@@ -19,10 +20,12 @@ import { answerRequest, pathOf } from './answers.ts'
 import { type Authenticator, statusOf } from './auth.ts'
 import type { Certificates } from './certificates.ts'
 import { Access } from './ingress/access.ts'
+import { Arrivals } from './ingress/arrivals.ts'
 import { FrontDoor, type FrontDoorOptions } from './ingress/front-door.ts'
 import { Ingress, type IngressOptions } from './ingress/ingress.ts'
 import { ingressPrincipal } from './ingress/principal.ts'
 import { Uplinks } from './ingress/uplinks.ts'
+import { defaultGatewayLimits, type GatewayLimits } from './limits.ts'
 import { gatewayMetrics } from './metrics.ts'
 import { requireRole } from './principal.ts'
 import { Reception, type ReceptionOptions } from './reception.ts'
@@ -80,10 +83,14 @@ export class Gateway {
     handleProtocols: () => SUBPROTOCOL,
   })
   readonly #ingress: Ingress | undefined
+  readonly #arrivals: Arrivals
+  readonly #limits: GatewayLimits
   #draining = false
 
   constructor(options: GatewayOptions) {
     this.#options = options
+    this.#limits = options.limits ?? defaultGatewayLimits
+    this.#arrivals = new Arrivals(this.#limits.arrivalsPerAddress)
     this.#reception = new Reception(options)
     this.#ingress = options.ingress && createIngress(options, options.ingress, this.#reception)
   }
@@ -96,7 +103,8 @@ export class Gateway {
    */
   async run(signal: AbortSignal, listening?: (addresses: GatewayAddresses) => void): Promise<void> {
     const { certificates, plainListen, clock, log } = this.#options
-    const server = certificates === undefined ? createPlainServer() : createTlsServer(certificates)
+    const server =
+      certificates === undefined ? createPlainServer(this.#limits) : createTlsServer(certificates, this.#limits)
     const answer = (request: IncomingMessage, response: ServerResponse) => void this.#answer(request, response)
     server.on('request', answer)
     // Whether a client is told to go on is for the service to say.
@@ -116,6 +124,7 @@ export class Gateway {
     listening?.({ url, admin })
     const sweep = () => {
       this.#reception.endExpired()
+      this.endRevoked()
       cancelSweep = clock.after(EXPIRY_SWEEP_MS, sweep)
     }
     let cancelSweep = clock.after(EXPIRY_SWEEP_MS, sweep)
@@ -137,6 +146,9 @@ export class Gateway {
       ...servers,
       ...(proxyProtocol && { trustedProxies: proxyProtocol }),
       ...(this.#options.ingress?.passesTls && { passthrough: name => ingress?.passthrough(name) }),
+      arrivals: this.#arrivals,
+      shared: this.#options.ingress?.trusted,
+      maxConnections: this.#limits.connections,
       clock,
       log,
     })
@@ -144,7 +156,7 @@ export class Gateway {
 
   /** Whoever comes in the clear is told to come over TLS: nothing else is served there. */
   async #servePlain(at: HostPort): Promise<Plain> {
-    const server = createPlainServer()
+    const server = createPlainServer(this.#limits)
     server.on('request', redirectToTls)
     const door = this.#door({ http: server })
     return { address: await door.listen(at), door, server }
@@ -167,6 +179,7 @@ export class Gateway {
   }
 
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    this.#arrivals.arrived(request.socket)
     if (this.#draining) response.shouldKeepAlive = false
     if (hasTooManyFields(request)) return void response.writeHead(431, { connection: 'close' }).end()
     if (this.#ingress?.serves(request)) return await this.#ingress.request(request, response)
@@ -182,13 +195,18 @@ export class Gateway {
     // Before the first await: an unheard error would end the process.
     socket.on('error', () => socket.destroy())
     if (hasTooManyFields(request)) return refuse(socket, 431, 'too many header fields')
-    if (this.#ingress?.serves(request)) return await this.#ingress.upgrade(request, socket as Socket, head)
+    if (this.#ingress?.serves(request)) {
+      this.#arrivals.arrived(request.socket)
+      return await this.#ingress.upgrade(request, socket as Socket, head)
+    }
     try {
       const role = this.#checkDoor(request)
       const principal = await this.#options.authenticator.authenticate(request)
       requireRole(principal, role)
       if (this.#draining) throw new TunnelError('DRAINING', 'the gateway is shutting down')
+      this.#reception.admit(principal)
       if (socket.destroyed) return
+      this.#arrivals.arrived(request.socket)
       this.#sockets.handleUpgrade(request, socket, head, ({ upgraded }) => {
         if (upgraded === undefined) return
         const { clock } = this.#options
@@ -238,12 +256,14 @@ export class Gateway {
 }
 
 function createIngress(options: GatewayOptions, setup: IngressSetup, reception: Reception): Ingress {
-  const { clock, wallNow, software, log, authenticator } = options
+  const { clock, wallNow, software, log, authenticator, limits = defaultGatewayLimits } = options
+  const bytes = limits.ingressBytes
+  const memory = new SessionMemory(clock, { sessionBytes: bytes, totalBytes: bytes })
   const { random, randomBytes } = setup
   const greet = (carrier: Carrier) => void reception.greet(carrier, ingressPrincipal, true)
   return new Ingress({
     ...setup,
-    uplinks: new Uplinks({ clock, wallNow, random, randomBytes, software, greet }),
+    uplinks: new Uplinks({ clock, wallNow, random, randomBytes, software, memory, greet }),
     access: new Access({ authenticator, wallNow, randomBytes }),
     registry: reception.relay.registry,
     clock,

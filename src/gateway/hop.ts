@@ -5,6 +5,7 @@
 import { type Carrier, HIGH_WATER_BYTES } from '../carrier/carrier.ts'
 import { giveBackAll } from '../slab.ts'
 import { messageBytes, NO_REST, setRoute } from '../wire/message.ts'
+import type { Pace } from './pace.ts'
 import type { Principal } from './principal.ts'
 import { Published } from './published.ts'
 
@@ -13,6 +14,11 @@ export const MAX_QUEUE_BYTES = 8 * 1024 * 1024 + 256 * 1024
 const MAX_QUEUE_MESSAGES = 16_384
 /** A queued message smaller than this is copied, so that it does not pin the chunk it arrived in, which is 256 KiB at most. */
 const COPY_BELOW_BYTES = 32 * 1024
+
+/** Of all queues together. */
+export class QueueMemory {
+  bytes = 0
+}
 
 /** A message, and what it goes on in. */
 interface Queued {
@@ -27,6 +33,8 @@ export class Leg {
   readonly route: number
   /** Set when both legs exist; the two point at each other. */
   peer: Leg | undefined
+  /** Of a client: the short id of the session that is attached over it. */
+  session = ''
   #queue: Queued[] = []
   #head = 0
   #bytes = 0
@@ -48,7 +56,7 @@ export class Leg {
   push(message: Buffer, rest: readonly Buffer[]): boolean {
     const bytes = messageBytes(message, rest)
     if (this.#bytes + bytes > MAX_QUEUE_BYTES || this.queuedMessages >= MAX_QUEUE_MESSAGES) return false
-    this.#bytes += bytes
+    this.#count(bytes)
     if (bytes >= COPY_BELOW_BYTES) {
       this.#queue.push({ message, rest, bytes })
       return true
@@ -61,7 +69,7 @@ export class Leg {
   shift(): Queued | undefined {
     const queued = this.#queue[this.#head]
     if (queued === undefined) return undefined
-    this.#bytes -= queued.bytes
+    this.#count(-queued.bytes)
     this.#head++
     if (this.#head === this.#queue.length) this.clear()
     else if (this.#head >= 256) {
@@ -74,16 +82,31 @@ export class Leg {
   clear(): void {
     this.#queue = []
     this.#head = 0
-    this.#bytes = 0
+    this.#count(-this.#bytes)
   }
+
+  #count(bytes: number): void {
+    this.#bytes += bytes
+    this.hop.memory.bytes += bytes
+  }
+}
+
+export interface HopOptions {
+  /** Of this process itself: it neither leaves nor counts as somebody who is here. */
+  readonly local?: boolean
+  /** Absent: a memory of its own. */
+  readonly memory?: QueueMemory
+  /** Absent: nothing is too fast. */
+  readonly pace?: Pace
 }
 
 export class Hop {
   readonly principal: Principal
   readonly carrier: Carrier
   readonly legs = new Map<number, Leg>()
-  /** Of this process itself: it neither leaves nor counts as somebody who is here. */
   readonly local: boolean
+  readonly memory: QueueMemory
+  readonly pace: Pace | undefined
   /** Agent: tells the process from others of the same name. */
   instance = ''
   /** Agent: of processes that share new sessions; empty for one that shares with nobody. */
@@ -103,8 +126,11 @@ export class Hop {
   readonly #waiting = new Set<Leg>()
   #nextRoute = 1
 
-  constructor(carrier: Carrier, principal: Principal, local = false) {
+  constructor(carrier: Carrier, principal: Principal, options: HopOptions = {}) {
+    const { local = false, memory = new QueueMemory(), pace } = options
     this.local = local
+    this.memory = memory
+    this.pace = pace
     this.carrier = carrier
     this.principal = principal
   }
@@ -114,6 +140,13 @@ export class Hop {
     let held = this.legs.size
     for (const leg of this.#waiting) if (this.legs.get(leg.route) !== leg) held++
     return held
+  }
+
+  /** The leg that has most to send, of those that wait. */
+  get longest(): Leg | undefined {
+    let longest: Leg | undefined
+    for (const leg of this.#waiting) if (leg.queuedBytes > (longest?.queuedBytes ?? 0)) longest = leg
+    return longest
   }
 
   /** A leg on a route that the other side of the carrier has chosen. */
@@ -132,6 +165,13 @@ export class Hop {
   removeLeg(leg: Leg): void {
     if (this.legs.get(leg.route) !== leg) return
     this.legs.delete(leg.route)
+    this.#waiting.delete(leg)
+    leg.clear()
+  }
+
+  /** As `removeLeg`, of one that may be retired already. */
+  discardLeg(leg: Leg): void {
+    this.removeLeg(leg)
     this.#waiting.delete(leg)
     leg.clear()
   }

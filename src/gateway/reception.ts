@@ -9,9 +9,11 @@ import { formatTarget } from '../net/target.ts'
 import type { Log } from '../observe/log.ts'
 import { checkHeader, decodeJson, encodeJson, HOP_ROUTE, Kind, kindOf, routeOf, violation } from '../wire/message.ts'
 import { Hop } from './hop.ts'
+import { defaultGatewayLimits, type GatewayLimits } from './limits.ts'
 import type { GatewayTotals } from './metrics.ts'
+import { Pace } from './pace.ts'
 import type { Principal } from './principal.ts'
-import { Relay } from './relay.ts'
+import { Relay, type RelayEvents } from './relay.ts'
 
 export interface ReceptionOptions {
   /** Told to the ends in WELCOME, for their logs and terminals. */
@@ -20,9 +22,9 @@ export interface ReceptionOptions {
   /** Milliseconds since 1970, for the expiry of tokens. */
   readonly wallNow: () => number
   readonly log: Log
+  readonly limits?: GatewayLimits
 }
 
-const HELLO_TIMEOUT_MS = 10_000
 const MAX_AGENTS_TOLD = 64
 /** A token may be this much over its time before its carrier is ended: clocks differ. */
 const EXPIRY_GRACE_MS = 60_000
@@ -53,27 +55,40 @@ export class Reception {
   readonly #log: Log
   /** Carriers that have not said HELLO yet; the relay does not know them. */
   readonly #arriving = new Set<Carrier>()
+  readonly #limits: GatewayLimits
+  /** Carriers by role and subject. */
+  readonly #shares = new Map<string, number>()
   #draining = false
   #allEnded: () => void = () => {}
 
   constructor(options: ReceptionOptions) {
     this.#options = options
     this.#log = options.log
-    this.relay = new Relay({
-      opened: (hop, target, allowed, rule) => {
+    this.#limits = options.limits ?? defaultGatewayLimits
+    const events: RelayEvents = {
+      opened: (leg, stream, target, { allowed, rule = 'none' }) => {
         if (allowed) this.totals.opensAllowed++
         else this.totals.opensDenied++
-        const fields = { subject: hop.principal.subject, target: formatTarget(target), rule: rule ?? 'none' }
-        if (allowed) this.#log.debug('open allowed', fields)
-        else this.#log.warn('open denied', fields)
+        const { hop, session, peer } = leg
+        const { subject, tokenId } = hop.principal
+        const agent = peer?.hop.principal.agents[0]
+        const fields = { subject, tokenId, agent, target: formatTarget(target), rule, session, stream }
+        if (!allowed) this.#log.warn('open denied', fields)
+        // Of the ingress there is a line for each request, with who it was.
+        else if (hop.local) this.#log.debug('open allowed', fields)
+        else this.#log.info('open allowed', fields)
       },
-      attached: (hop, agent) => this.#log.info('attached', { subject: hop.principal.subject, agent }),
+      attached: ({ hop, session }, agent) => {
+        const { subject, tokenId } = hop.principal
+        this.#log.info('attached', { subject, tokenId, agent, session })
+      },
       superseded: (hop, by) => this.#log.warn('superseded', { ...identity(hop), by }),
       overloaded: hop => {
         this.totals.overloads++
         this.#log.warn('route overloaded', { subject: hop.principal.subject })
       },
-    })
+    }
+    this.relay = new Relay(events, this.#limits)
   }
 
   /** Carriers that are here, but for those of this process. */
@@ -86,15 +101,36 @@ export class Reception {
   }
 
   /**
+   * To be asked before a carrier of `principal` is greeted.
+   * @throws TunnelError LIMIT when it has as many as it may
+   */
+  admit(principal: Principal): void {
+    const carriers = this.#shares.get(shareOf(principal)) ?? 0
+    if (carriers < this.#limits.carriersPerSubject) return
+    throw new TunnelError('LIMIT', `${carriers} carriers of ${principal.subject} are connected already`)
+  }
+
+  #count(principal: Principal, change: 1 | -1): void {
+    const share = shareOf(principal)
+    const carriers = (this.#shares.get(share) ?? 0) + change
+    if (carriers > 0) this.#shares.set(share, carriers)
+    else this.#shares.delete(share)
+  }
+
+  /**
    * Waits for HELLO on `carrier`, which was authenticated as `principal`, and hands it to the relay until it ends.
    * @param local its other end is in this process
    */
   greet(carrier: Carrier, principal: Principal, local = false): Hop {
-    const hop = new Hop(carrier, principal, local)
+    const { clock } = this.#options
+    const { memory } = this.relay
+    const pace = local ? {} : { pace: new Pace(clock, principal.role, this.#limits) }
+    const hop = new Hop(carrier, principal, { local, memory, ...pace })
+    if (!local) this.#count(principal, 1)
     let greeted = false
     this.#arriving.add(carrier)
     const tooLate = new TunnelError('IDLE', 'no HELLO came in time')
-    const cancel = this.#options.clock.after(HELLO_TIMEOUT_MS, () => carrier.close(tooLate.close, tooLate.message))
+    const cancel = clock.after(this.#limits.arrivalMs, () => carrier.close(tooLate.close, tooLate.message))
     carrier.start({
       message: (message, rest) => {
         if (greeted) return this.relay.message(hop, message, rest)
@@ -110,6 +146,7 @@ export class Reception {
         this.totals.receivedBytes += hop.receivedBytes
         this.totals.sentBytes += hop.sentBytes
         this.relay.remove(hop)
+        if (!local) this.#count(principal, -1)
         if (greeted) this.#log.info('disconnected', { ...identity(hop), code, reason })
         if (this.carriers === 0) this.#allEnded()
       },
@@ -211,6 +248,8 @@ export class Reception {
     return { software, agents: this.relay.registry.visibleTo(principal).slice(0, MAX_AGENTS_TOLD) }
   }
 }
+
+const shareOf = ({ role, subject }: Principal): string => `${role} ${subject}`
 
 /** Sends DRAIN to all, from `firstMs` on, one after another within `withinMs`. Returns when the last one leaves. */
 function spread(hops: readonly Hop[], firstMs: number, withinMs: number): number {

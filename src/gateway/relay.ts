@@ -7,6 +7,7 @@
  */
 import { asTunnelError, TunnelError } from '../errors.ts'
 import { isAgentName } from '../net/claims.ts'
+import type { Decision } from '../net/pattern.ts'
 import { type Target, targetFromJson } from '../net/target.ts'
 import { decodeOpen, FrameType, Verdict, walkFrames } from '../wire/frame.ts'
 import {
@@ -23,35 +24,43 @@ import {
   messageBytes,
   NO_REST,
   routeOf,
+  shortId,
   violation,
 } from '../wire/message.ts'
 import { decideOpen } from './acl.ts'
-import type { Hop, Leg } from './hop.ts'
+import { type Hop, type Leg, QueueMemory } from './hop.ts'
+import { defaultGatewayLimits, type GatewayLimits } from './limits.ts'
 import { mayUseAgent } from './principal.ts'
 import { Registry } from './registry.ts'
 
 export interface RelayEvents {
-  /** `rule` is the pattern that decided; undefined: none allowed it. */
-  opened(hop: Hop, target: Target, allowed: boolean, rule: string | undefined): void
-  attached(hop: Hop, agent: string): void
+  opened(leg: Leg, stream: number, target: Target, decision: Decision): void
+  attached(leg: Leg, agent: string): void
   /** Another process of the same agent gets the new sessions from now on. */
   superseded(hop: Hop, by: string): void
   /** One route was detached because its receiver took less than its sender sent. */
   overloaded(hop: Hop): void
 }
 
-/** Sessions that one connect carrier may have attached at a time. */
-const MAX_LEGS_PER_CLIENT = 16
 /** The relay forwards only up to HIGH_WATER_BYTES; more is answers of the gateway's own that nobody reads. */
 const MAX_UNREAD_BYTES = 1024 * 1024
+/** An ATTACH makes a session at the agent: as much work as so many messages that are only passed on. */
+const ATTACH_WEIGHT = 100
 
 export class Relay {
   readonly registry = new Registry()
+  /** For the hops that are added. */
+  readonly memory = new QueueMemory()
   readonly #events: RelayEvents
+  readonly #limits: Pick<GatewayLimits, 'sessionsPerCarrier' | 'queuedBytes'>
   readonly #hops = new Set<Hop>()
 
-  constructor(events: RelayEvents) {
+  constructor(
+    events: RelayEvents,
+    limits: Pick<GatewayLimits, 'sessionsPerCarrier' | 'queuedBytes'> = defaultGatewayLimits,
+  ) {
     this.#events = events
+    this.#limits = limits
   }
 
   get hops(): ReadonlySet<Hop> {
@@ -122,6 +131,7 @@ export class Relay {
 
   #fromClient(hop: Hop, message: Buffer, rest: readonly Buffer[]): void {
     const kind = kindOf(message)
+    if (kind !== Kind.BATCH && kind !== Kind.DGRAM) hop.pace?.control(kind === Kind.ATTACH ? ATTACH_WEIGHT : 1)
     if (kind === Kind.ATTACH) return this.#attach(hop, message)
     const leg = hop.legs.get(routeOf(message))
     // The route was detached while this message was under way.
@@ -131,8 +141,8 @@ export class Relay {
         decodeBatchHeader(message)
         walkFrames(
           message,
-          (type, _stream, start, end, part) => {
-            if (type === FrameType.OPEN) part[start] = this.#decide(hop, part, start, end)
+          (type, stream, start, end, part) => {
+            if (type === FrameType.OPEN) part[start] = this.#decide(leg, stream, part, start, end)
           },
           rest,
         )
@@ -151,9 +161,10 @@ export class Relay {
   }
 
   #fromAgent(hop: Hop, message: Buffer, rest: readonly Buffer[]): void {
+    const kind = kindOf(message)
+    if (kind !== Kind.BATCH && kind !== Kind.DGRAM) hop.pace?.control()
     const leg = hop.legs.get(routeOf(message))
     if (leg === undefined) return
-    const kind = kindOf(message)
     switch (kind) {
       case Kind.BATCH:
       case Kind.ACK:
@@ -177,7 +188,8 @@ export class Relay {
     const { json, ...attachment } = decodeAttachment(message)
     if (hop.carrier.bufferedBytes > MAX_UNREAD_BYTES) throw new TunnelError('LIMIT', 'answers are not read')
     try {
-      if (hop.heldLegs >= MAX_LEGS_PER_CLIENT) throw new TunnelError('LIMIT', `${hop.heldLegs} sessions are attached`)
+      if (hop.heldLegs >= this.#limits.sessionsPerCarrier)
+        throw new TunnelError('LIMIT', `${hop.heldLegs} sessions are attached`)
       const agent = this.#agentFor(hop, json)
       const near = hop.addLeg(route)
       const far = agent.openLeg()
@@ -186,7 +198,8 @@ export class Relay {
       const { key, proof, maxInflight } = json
       const credential = key === undefined ? { proof } : { key }
       const rewritten = { ...credential, maxInflight, subject: hop.principal.subject }
-      this.#events.attached(hop, agent.principal.agents[0] ?? '')
+      near.session = shortId(attachment.sessionId)
+      this.#events.attached(near, agent.principal.agents[0] ?? '')
       agent.forward(far, encodeAttachment(Kind.ATTACH, far.route, { ...attachment, json: rewritten }))
     } catch (thrown) {
       const { wire, retryable, message: reason } = asTunnelError(thrown)
@@ -215,26 +228,46 @@ export class Relay {
     throw new TunnelError('AGENT_UNAVAILABLE', `agent ${name} is not connected to the gateway (${instead})`)
   }
 
-  #decide(hop: Hop, batch: Buffer, start: number, end: number): number {
+  #decide(leg: Leg, stream: number, open: Buffer, start: number, end: number): number {
+    const { principal, pace } = leg.hop
     let target: Target
     try {
-      target = targetFromJson(decodeOpen(batch, start, end).json)
+      target = targetFromJson(decodeOpen(open, start, end).json)
     } catch {
+      pace?.open(false)
       // The agent finds the same and answers BAD_TARGET; until then the answer is no.
       return Verdict.DENIED
     }
-    const { allowed, rule } = decideOpen(hop.principal, target)
-    this.#events.opened(hop, target, allowed, rule)
-    return allowed ? Verdict.ALLOWED : Verdict.DENIED
+    const decision = decideOpen(principal, target)
+    pace?.open(decision.allowed)
+    this.#events.opened(leg, stream, target, decision)
+    return decision.allowed ? Verdict.ALLOWED : Verdict.DENIED
   }
 
-  #forward(from: Leg, message: Buffer, rest: readonly Buffer[]): void {
-    const to = from.peer
-    if (to === undefined || to.hop.forward(to, message, rest)) return
-    this.#events.overloaded(to.hop)
-    const error = new TunnelError('OVERLOAD', 'more is under way on this route than it may')
-    this.#unpair(from, error)
-    from.hop.send(detachOf(error, from.route))
+  #forward({ peer: to }: Leg, message: Buffer, rest: readonly Buffer[]): void {
+    if (to === undefined) return
+    if (!to.hop.forward(to, message, rest)) this.#overload(to, 'more is under way on this route than it may')
+    else if (this.memory.bytes > this.#limits.queuedBytes) this.#relieve()
+  }
+
+  /** Of all that wait for their receivers, who has most waiting makes room: that is who takes least. */
+  #relieve(): void {
+    let longest: Leg | undefined
+    for (const hop of this.#hops) {
+      const leg = hop.longest
+      if (leg !== undefined && leg.queuedBytes > (longest?.queuedBytes ?? 0)) longest = leg
+    }
+    if (longest !== undefined) this.#overload(longest, 'the gateway holds too much for those who do not take it')
+  }
+
+  #overload(leg: Leg, why: string): void {
+    const error = new TunnelError('OVERLOAD', why)
+    const { hop, peer } = leg
+    this.#events.overloaded(hop)
+    // Retired: its DETACH is on the way already.
+    if (peer === undefined) return hop.discardLeg(leg)
+    this.#unpair(peer, error)
+    peer.hop.send(detachOf(error, peer.route))
   }
 
   /** Ends a pairing; the far end is told why, and comes back by itself. */

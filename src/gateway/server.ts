@@ -9,28 +9,29 @@ import { createServer as createHttpsServer, type Server as HttpsServer } from 'n
 import type { Duplex } from 'node:stream'
 import type { Certificates } from './certificates.ts'
 import { hostOf } from './ingress/host.ts'
+import type { GatewayLimits } from './limits.ts'
 
-const HEADERS_TIMEOUT_MS = 10_000
-const HANDSHAKE_TIMEOUT_MS = 10_000
 const MAX_HEADER_FIELDS = 256
 /** How long a connection may wait for its next request: longer than load balancers keep one, which is 60 s. */
 const IDLE_TIMEOUT_MS = 75_000
 
-const limits = {
-  headersTimeout: HEADERS_TIMEOUT_MS,
+type ArrivalLimits = Pick<GatewayLimits, 'arrivalMs'>
+
+const timeouts = ({ arrivalMs }: ArrivalLimits) => ({
+  headersTimeout: arrivalMs,
   // Uploads take as long as they take; who stands still is ended where it matters.
   requestTimeout: 0,
-  connectionsCheckingInterval: 5_000,
+  connectionsCheckingInterval: Math.min(5_000, arrivalMs),
   keepAliveTimeout: IDLE_TIMEOUT_MS,
-}
+})
 
-export const createPlainServer = (): HttpServer => settled(createHttpServer(limits))
+export const createPlainServer = (limits: ArrivalLimits): HttpServer => settled(createHttpServer(timeouts(limits)))
 
-export function createTlsServer(certificates: Certificates): HttpsServer {
+export function createTlsServer(certificates: Certificates, limits: ArrivalLimits): HttpsServer {
   const server = createHttpsServer({
-    ...limits,
+    ...timeouts(limits),
     ...certificates.serverOptions,
-    handshakeTimeout: HANDSHAKE_TIMEOUT_MS,
+    handshakeTimeout: limits.arrivalMs,
   })
   certificates.follow(server)
   return settled(server)

@@ -6,11 +6,12 @@ import { createHash, timingSafeEqual } from 'node:crypto'
 import type { Clock } from '../clock.ts'
 import { asTunnelError, TunnelError } from '../errors.ts'
 import type { Open } from '../wire/frame.ts'
-import { type Attachment, decodeAttachment, encodeAttachment, Kind } from '../wire/message.ts'
+import { type Attachment, decodeAttachment, encodeAttachment, Kind, shortId } from '../wire/message.ts'
 import { type DetachedLimits, DetachedSessions, defaultDetachedLimits } from './detached.ts'
 import { detachWith, inflightOf } from './initiator.ts'
 import type { SessionLimits } from './limits.ts'
 import type { Link } from './link.ts'
+import type { SessionMemory } from './memory.ts'
 import { KEY_BYTES, proofHolds } from './proof.ts'
 import type { Route } from './route.ts'
 import { Session } from './session.ts'
@@ -26,12 +27,22 @@ export interface AcceptorOptions {
   readonly limits?: SessionLimits
   readonly pingIntervalMs?: number
   readonly maxSessions?: number
+  readonly maxSessionsPerSubject?: number
   readonly detached?: DetachedLimits
-  /** As in SessionOptions, with the subject that the gateway has authenticated. */
-  readonly onOpen: (stream: Stream, open: Open, subject: string) => void
+  readonly memory?: SessionMemory
+  /** As in SessionOptions, with whose it is. */
+  readonly onOpen: (stream: Stream, open: Open, by: Opener) => void
   /** Somebody came for a session and did not get it. The other end is not told this much. */
   readonly onRefused?: (why: Refusal, subject: string) => void
   readonly trace?: (transition: string) => void
+}
+
+/** Who has opened a stream. */
+export interface Opener {
+  /** Whom the gateway has authenticated. */
+  readonly subject: string
+  /** The first bytes of the session's id, in hex: they tell sessions apart in a log, and let nobody in. */
+  readonly session: string
 }
 
 export type Refusal = 'unknown session' | 'wrong proof' | 'another subject'
@@ -131,13 +142,15 @@ export class Acceptor {
     if (key.length !== KEY_BYTES) throw new TunnelError('PROTOCOL', 'the key of a new session has the wrong length')
     const subject = subjectOf(json)
     this.#makeRoomFor(subject)
+    const opener: Opener = { subject, session: shortId(attachment.sessionId) }
     const session = new Session({
       side: 'acceptor',
       clock: this.#options.clock,
       ...(this.#options.limits && { limits: this.#options.limits }),
       ...(this.#options.pingIntervalMs !== undefined && { pingIntervalMs: this.#options.pingIntervalMs }),
+      ...(this.#options.memory && { memory: this.#options.memory }),
       ...(this.#options.trace && { trace: this.#options.trace }),
-      onOpen: (stream, open) => this.#options.onOpen(stream, open, subject),
+      onOpen: (stream, open) => this.#options.onOpen(stream, open, opener),
       onDetached: () => this.#detached.add(session),
       onClosed: () => {
         this.#detached.remove(session)
@@ -153,7 +166,7 @@ export class Acceptor {
   /** A subject's oldest session without a carrier gives way to its new one, so that it can fill nobody else's room. */
   #makeRoomFor(subject: string): void {
     const own = [...this.#entries.values()].filter(entry => entry.subject === subject)
-    if (own.length < MAX_SESSIONS_PER_SUBJECT) return
+    if (own.length < (this.#options.maxSessionsPerSubject ?? MAX_SESSIONS_PER_SUBJECT)) return
     const idle = own.find(({ session }) => session.state === 'detached')
     if (idle === undefined)
       throw new TunnelError('LIMIT', `${own.length} sessions of this subject are attached already`)

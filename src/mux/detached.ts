@@ -4,6 +4,7 @@
  */
 import type { Clock } from '../clock.ts'
 import { TunnelError } from '../errors.ts'
+import { weightOf } from './memory.ts'
 import type { Session } from './session.ts'
 
 export interface DetachedLimits {
@@ -15,8 +16,6 @@ export interface DetachedLimits {
 
 export const defaultDetachedLimits: DetachedLimits = { ttlMs: 10 * 60_000, budgetBytes: 256 * 1024 * 1024 }
 
-/** A stream with its socket, beside the bytes it holds. */
-const STREAM_BYTES = 8 * 1024
 /** Services go on writing until every buffer is full. */
 const LOOK_EVERY_MS = 5_000
 
@@ -68,15 +67,6 @@ export class DetachedSessions {
     this.#cancelLook?.()
     this.#cancelLook = this.#sessions.size === 0 ? undefined : this.#clock.after(LOOK_EVERY_MS, this.#keepToBudget)
   }
-}
-
-/** What is kept to be sent again, what waits to be sent, and what waits to be read. */
-function weightOf({ keptBytes, streams }: Session): number {
-  let bytes = keptBytes
-  for (const { readableLength, writableLength } of streams.values()) {
-    bytes += STREAM_BYTES + readableLength + writableLength
-  }
-  return bytes
 }
 
 const drop = (session: Session, why: string): void => session.close(new TunnelError('SESSION_CLOSED', why))

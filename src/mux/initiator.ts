@@ -16,7 +16,8 @@ import {
 import type { Link } from './link.ts'
 import { KEY_BYTES, resumeProof } from './proof.ts'
 import type { Route } from './route.ts'
-import { Session, type SessionOptions } from './session.ts'
+import { Session } from './session.ts'
+import type { SessionOptions } from './session-options.ts'
 
 export interface InitiatorOptions extends Omit<SessionOptions, 'side' | 'onOpen'> {
   readonly agent: string

@@ -37,28 +37,10 @@ import { defaultLimits, MAX_STREAM_ID, MAX_UNSENT_BYTES, type SessionLimits, too
 import { Outbox } from './outbox.ts'
 import { Ping } from './ping.ts'
 import type { Route, RouteHandler } from './route.ts'
+import type { SessionOptions, SessionState } from './session-options.ts'
 import type { Answers } from './stall.ts'
-import { Stream, type StreamHost, type StreamSide } from './stream.ts'
+import { Stream, type StreamHost } from './stream.ts'
 import { GrowthBudget, INITIAL_WINDOW_BYTES, type WindowBudget } from './window.ts'
-
-export type SessionState = 'detached' | 'live' | 'closed'
-
-export interface SessionOptions {
-  readonly side: StreamSide
-  readonly clock: Clock
-  readonly limits?: SessionLimits
-  readonly pingIntervalMs?: number
-  /**
-   * Acceptor: a stream was opened. The callee accepts it, or resets it, now or later; data that came with OPEN is
-   * readable already.
-   */
-  readonly onOpen?: (stream: Stream, open: Open) => void
-  /** The route is gone; streams wait for the next `attach`. */
-  readonly onDetached?: (error: TunnelError) => void
-  /** The session ended for good; its streams are reset already, so many. Called once. */
-  readonly onClosed?: (error: TunnelError, streams: number) => void
-  readonly trace?: (transition: string) => void
-}
 
 const PING_INTERVAL_MS = 20_000
 
@@ -88,6 +70,7 @@ export class Session implements StreamHost, RouteHandler {
       send: nonce => this.#send(route => encodePing(Kind.PING, route, nonce)),
     })
     this.budget = new GrowthBudget(this.limits.windowBudgetBytes)
+    options.memory?.add(this)
   }
 
   get state(): SessionState {
@@ -132,6 +115,7 @@ export class Session implements StreamHost, RouteHandler {
     if (this.#lastStreamId === MAX_STREAM_ID) throw new TunnelError('SESSION_CLOSED', 'stream ids are used up')
     const stream = new Stream(this, ++this.#lastStreamId, 'initiator')
     this.#streams.set(stream.id, stream)
+    this.#options.memory?.grown(this)
     this.frame(FrameType.OPEN, stream.id, encodeOpen(INITIAL_WINDOW_BYTES, json))
     return stream
   }
@@ -171,6 +155,7 @@ export class Session implements StreamHost, RouteHandler {
     this.#outbox.clear()
     const streams = [...this.#streams.values()]
     for (const stream of streams) stream.receiveReset(error)
+    this.#options.memory?.remove(this)
     this.#options.onClosed?.(error, streams.length)
   }
 
@@ -251,7 +236,8 @@ export class Session implements StreamHost, RouteHandler {
     }
     switch (type) {
       case FrameType.DATA:
-        return stream.receiveData(part.subarray(start, end))
+        stream.receiveData(part.subarray(start, end))
+        return this.#options.memory?.grown(this, end - start)
       case FrameType.CREDIT:
         return stream.receiveCredit(decodeCredit(part, start))
       case FrameType.FIN:
@@ -278,6 +264,7 @@ export class Session implements StreamHost, RouteHandler {
     }
     const stream = new Stream(this, id, 'acceptor', open.limit)
     this.#streams.set(id, stream)
+    this.#options.memory?.grown(this)
     this.#options.onOpen?.(stream, open)
   }
 

@@ -1,7 +1,6 @@
 /**
- * The way up of whoever opens streams, connect and the gateway's ingress: keeps one session to one agent, over one carrier after another. Its session is there from the start and
- * at all times, so a stream can always be opened; while no carrier serves, the stream waits.
- *
+ * The way up of whoever opens streams, connect and the gateway's ingress: keeps one session to one agent, over one carrier after
+ * another. Its session is always there, so a stream can always be opened; while no carrier serves, the stream waits.
  * A successor is dialled when the carrier has ended, and beside a carrier that may still serve when the session stalls, this
  * machine was asleep, the gateway drains, or somebody asks for it. The session moves in one step, when the successor is
  * attached; until then it stays where it is.
@@ -9,10 +8,10 @@
 import { Reconnect } from '../carrier/reconnect.ts'
 import { asTunnelError, type ErrorCode, TunnelError } from '../errors.ts'
 import { Initiator } from '../mux/initiator.ts'
-import type { SessionLimits } from '../mux/limits.ts'
 import type { Link } from '../mux/link.ts'
 import { Links, type LinksOptions, type MoveReason } from '../mux/links.ts'
 import type { Session } from '../mux/session.ts'
+import type { SessionOptions } from '../mux/session-options.ts'
 import { Stall } from '../mux/stall.ts'
 import type { Stream } from '../mux/stream.ts'
 import { onlyAgent } from './choice.ts'
@@ -21,7 +20,8 @@ import { Outage } from './outage.ts'
 import type { LinkState, UplinkEvents, UplinkPing } from './state.ts'
 
 export interface UplinkOptions
-  extends Pick<LinksOptions, 'dialGateway' | 'clock' | 'wallNow' | 'random' | 'redialEveryMs'> {
+  extends Pick<LinksOptions, 'dialGateway' | 'clock' | 'wallNow' | 'random' | 'redialEveryMs'>,
+    Pick<SessionOptions, 'limits' | 'memory'> {
   /** Undefined: the one agent that the token allows and that is connected. */
   readonly agent?: string
   readonly software: string
@@ -29,7 +29,6 @@ export interface UplinkOptions
   readonly pingIntervalMs: number
   /** How long what was opened or accepted without a carrier waits for one. */
   readonly holdMs: number
-  readonly limits?: SessionLimits
   readonly events: UplinkEvents
 }
 
@@ -217,7 +216,7 @@ export class Uplink {
   }
 
   #newSession(): Initiator {
-    const { clock, pingIntervalMs, randomBytes, limits } = this.#options
+    const { clock, pingIntervalMs, randomBytes, limits, memory } = this.#options
     this.#sessionWasAttached = false
     const initiator: Initiator = new Initiator({
       agent: this.agent,
@@ -225,6 +224,7 @@ export class Uplink {
       pingIntervalMs,
       randomBytes,
       ...(limits && { limits }),
+      ...(memory && { memory }),
       onDetached: error => {
         this.#stall.forget()
         // The agent has taken the move that is under way; its answer comes over the other carrier.

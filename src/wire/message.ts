@@ -51,6 +51,9 @@ export interface Attachment {
   readonly json: Record<string, unknown>
 }
 
+/** Tells sessions apart in a log: the first bytes of their ids, in hex. */
+export const shortId = (sessionId: Buffer): string => sessionId.toString('hex', 0, 4)
+
 export interface Detachment {
   readonly final: boolean
   /** Code of the error table (docs/protocol.md, "Codes"). */

@@ -4,8 +4,9 @@ import { createServer } from 'node:http'
 import { type AddressInfo, type Socket, connect as tcpConnect } from 'node:net'
 import { test } from 'node:test'
 import { WebSocket, WebSocketServer } from 'ws'
+import { defaultHeartbeat, type HeartbeatOptions } from '../../src/carrier/liveness.ts'
 import { clientOptions, serverOptions, Upgrade, type Upgraded } from '../../src/carrier/upgrade.ts'
-import { type HeartbeatOptions, type Masking, WebSocketCarrier } from '../../src/carrier/websocket.ts'
+import { type Masking, WebSocketCarrier } from '../../src/carrier/websocket.ts'
 import { systemClock } from '../../src/clock.ts'
 import { MAX_MESSAGE_BYTES } from '../../src/wire/message.ts'
 import { VirtualClock } from '../support/clock.ts'
@@ -268,7 +269,7 @@ test('A19: what follows a close is ignored', async () => {
 
 test('a peer of which nothing is heard is dead after deadMs, not earlier; one that answers lives on', async () => {
   const clock = new VirtualClock()
-  const peer = await rawPeer({ intervalMs: 15_000, deadMs: 40_000 }, clock)
+  const peer = await rawPeer(defaultHeartbeat, clock)
   try {
     clock.advanceSync(30_000)
     peer.socket.write(frame(0x8a))
@@ -286,7 +287,7 @@ test('a peer of which nothing is heard is dead after deadMs, not earlier; one th
 
 test('a large message that trickles in keeps the carrier alive before it is whole', async () => {
   const clock = new VirtualClock()
-  const peer = await rawPeer({ intervalMs: 15_000, deadMs: 40_000 }, clock)
+  const peer = await rawPeer(defaultHeartbeat, clock)
   try {
     const large = frame(0x82, 'x'.repeat(60_000))
     for (let at = 0, beats = 1; beats <= 6; at += 10_000, beats++) {

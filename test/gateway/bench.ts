@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { type MemoryLink, memoryLink } from '../../src/carrier/memory.ts'
 import { TunnelError } from '../../src/errors.ts'
 import type { Hop } from '../../src/gateway/hop.ts'
+import { defaultGatewayLimits, type GatewayLimits } from '../../src/gateway/limits.ts'
 import type { Principal } from '../../src/gateway/principal.ts'
 import { BatchBuilder } from '../../src/wire/batch.ts'
 import { decodeDetach, encodeAttachment, encodeJson, Kind, kindOf, routeOf } from '../../src/wire/message.ts'
@@ -20,7 +21,11 @@ export interface Raw {
 
 export class Bench {
   readonly clock = new VirtualClock()
-  readonly gateway = new WorldGateway(this.clock)
+  readonly gateway: WorldGateway
+
+  constructor(limits: Partial<GatewayLimits> = {}) {
+    this.gateway = new WorldGateway(this.clock, { ...defaultGatewayLimits, ...limits })
+  }
 
   raw(role: 'agent' | 'connect', changes: Partial<Principal> = {}): Raw {
     const carriers = memoryLink({ clock: this.clock })

@@ -146,6 +146,31 @@ test('with nobody there, there is nothing to wait for', async () => {
   assert.equal(clock.timers, 0)
 })
 
+test('one subject has so many carriers in each role, and one that leaves makes room', async () => {
+  const { subject, end } = reception()
+  const who = principal('connect', { subject: 'ann' })
+  const all = await Promise.all(Array.from({ length: 64 }, () => end('connect', 'ann')))
+  const [first] = all
+  assert.throws(() => subject.admit(principal('connect')), { code: 'LIMIT', message: /64 carriers of/ })
+  subject.admit(who)
+  subject.admit(principal('agent'))
+  first?.leave()
+  await end('agent')
+  subject.admit(principal('connect'))
+})
+
+test('whoever is revoked is closed with 4401 at once, and nobody else', async () => {
+  const { clock, subject, end, lines } = reception()
+  const [agent, client] = [await end('agent'), await end('connect')]
+  subject.endRevoked(({ role }) => role === 'connect')
+  await clock.runUntilIdle()
+  assert.deepEqual(
+    [agent, client].map(({ closed }) => closed),
+    [[], [{ code: 4401, reason: 'the access has been revoked' }]],
+  )
+  assert.equal(lines.filter(line => line === 'revoked').length, 1)
+})
+
 test('closing ends every carrier with 1012, and is done when the last line about them is written', async () => {
   const { clock, end, ends, subject, lines } = reception()
   const all = [...(await ends('agent', 2)), ...(await ends('connect', 2)), await end('connect', 'late', true)]

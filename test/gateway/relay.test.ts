@@ -245,6 +245,56 @@ test('a receiver that takes nothing overloads its own route alone', () => {
   assert.deepEqual([client.ends, agent.ends], [[], []])
 })
 
+test('when all queues together are too long, the longest gives way, whoever sends at that moment', () => {
+  const bench = new Bench({ queuedBytes: 2 * 1024 * 1024 })
+  const agent = bench.raw('agent')
+  const joined = [1, 2, 3].map(route => {
+    const client = bench.raw('connect', { subject: `client ${route}` })
+    client.send(attach(route))
+    bench.run()
+    client.carriers.freeze()
+    return { client, route: routeOf(agent.received.at(-1) as Buffer) }
+  })
+  agent.received.length = 0
+  const [first, second, third] = joined.map(({ route }) => route)
+  const send = (route = 0, times = 1) => {
+    for (let sent = 0; sent < times; sent++) agent.send(batch(route, [FrameType.DATA, 1, Buffer.alloc(64 * 1024)]))
+    bench.run()
+  }
+  send(first, 9)
+  send(second, 20)
+  assert.equal(bench.gateway.overloads, 0)
+  send(third, 20)
+  assert.equal(bench.gateway.overloads, 1)
+  assert.equal(refusal(agent.received[0]), `${second} not final OVERLOAD`)
+  assert.equal(agent.received.length, 1)
+  assert.ok(bench.gateway.relay.memory.bytes <= 2 * 1024 * 1024)
+  for (const { client } of joined) client.carriers.cut()
+  bench.run()
+  assert.equal(bench.gateway.relay.memory.bytes, 0)
+})
+
+test('C67: a client that opens faster than it may is closed with 4429, and nobody else', () => {
+  const bench = new Bench({ opensPerSecond: 10, deniedPerSecond: 2 })
+  const { client, agent } = bench.joined(5)
+  const denied = bench.raw('connect', { subject: 'denied', allow: [] })
+  denied.send(attach(6))
+  const honest = bench.raw('connect', { subject: 'honest' })
+  honest.send(attach(7))
+  bench.run()
+  const opens = (count: number): [number, number, Buffer][] =>
+    Array.from({ length: count }, (_, index) => [FrameType.OPEN, index + 1, encodeOpen(1, target)])
+  client.send(batch(5, ...opens(21)))
+  denied.send(batch(6, ...opens(11)))
+  honest.send(batch(7, ...opens(20)))
+  bench.run()
+  assert.deepEqual(
+    [client, denied, honest].map(({ ends }) => ends[0]?.code),
+    [4429, 4429, undefined],
+  )
+  assert.deepEqual(agent.ends, [])
+})
+
 test('a client that does not read gets no more queues by attaching again and again', () => {
   const bench = new Bench()
   const { client, agent, agentRoute } = bench.joined(5)

@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto'
 import type { Socket } from 'node:net'
 import { Agent } from '../../src/agent/agent.ts'
+import { defaultAgentLimits } from '../../src/agent/limits.ts'
 import type { MemoryLink } from '../../src/carrier/memory.ts'
 import { TunnelError } from '../../src/errors.ts'
 import type { SessionLimits } from '../../src/mux/limits.ts'
@@ -125,6 +126,8 @@ export class SimAgent extends End {
     const who = principal('agent')
     this.agent = new Agent({
       ...this.common,
+      limits: { ...defaultAgentLimits, streamsPerSession: options.limits.maxStreams },
+      sessionLimits: options.limits,
       name: AGENT,
       instance: name,
       dialGateway: signal => {

@@ -6,6 +6,7 @@ import { createHash } from 'node:crypto'
 import { type MemoryCarrier, type MemoryLink, memoryLink } from '../../src/carrier/memory.ts'
 import type { Clock } from '../../src/clock.ts'
 import type { Hop } from '../../src/gateway/hop.ts'
+import { defaultGatewayLimits, type GatewayLimits } from '../../src/gateway/limits.ts'
 import type { Principal } from '../../src/gateway/principal.ts'
 import { Reception } from '../../src/gateway/reception.ts'
 import type { Relay } from '../../src/gateway/relay.ts'
@@ -40,14 +41,14 @@ export class WorldGateway {
   readonly hops: Hop[] = []
   readonly reception: Reception
 
-  constructor(clock: Clock) {
+  constructor(clock: Clock, limits: GatewayLimits = defaultGatewayLimits) {
     const note = (event: string, fields?: object) => {
       const [, verdict] = /^open (\w+)$/.exec(event) ?? []
       if (verdict === undefined || fields === undefined || !('target' in fields)) return
       this.opened.push(`${String(fields.target).split('/')[0]} ${verdict}`)
     }
-    const log = { ...nullLog, debug: note, warn: note }
-    this.reception = new Reception({ software: 'test', clock, wallNow: () => clock.now(), log })
+    const log = { ...nullLog, debug: note, info: note, warn: note }
+    this.reception = new Reception({ software: 'test', clock, wallNow: () => clock.now(), log, limits })
   }
 
   get relay(): Relay {

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
-import { defaultHeartbeat } from '../../src/carrier/websocket.ts'
+import { defaultHeartbeat } from '../../src/carrier/liveness.ts'
 import { MAX_QUEUE_BYTES } from '../../src/gateway/hop.ts'
+import { defaultGatewayLimits } from '../../src/gateway/limits.ts'
 import { defaultDetachedLimits } from '../../src/mux/detached.ts'
 import { defaultLimits } from '../../src/mux/limits.ts'
 import { KEY_BYTES } from '../../src/mux/proof.ts'
@@ -39,7 +40,7 @@ const limits: Readonly<Record<string, number>> = {
   'streams of a session': defaultLimits.maxStreams,
   'batches without an acknowledgement': constant('mux/outbox.ts', 'MAX_KEPT_BATCHES'),
   'frames that wait for an acknowledgement when OPEN comes': constant('mux/limits.ts', 'MAX_UNSENT_BYTES'),
-  'sessions over one connect carrier': constant('gateway/relay.ts', 'MAX_LEGS_PER_CLIENT'),
+  'sessions over one connect carrier': defaultGatewayLimits.sessionsPerCarrier,
   'bytes that wait for the carrier when ATTACH comes': constant('gateway/relay.ts', 'MAX_UNREAD_BYTES'),
   "processes of one agent's name": constant('gateway/registry.ts', 'MAX_INSTANCES'),
   'sessions of an agent': constant('mux/acceptor.ts', 'MAX_SESSIONS'),
@@ -50,15 +51,16 @@ const limits: Readonly<Record<string, number>> = {
   'a jump of the time of day': constant('carrier/wake.ts', 'JUMP_MS'),
   'queue of a route at the gateway, bytes': MAX_QUEUE_BYTES,
   'queue of a route at the gateway, messages': constant('gateway/hop.ts', 'MAX_QUEUE_MESSAGES'),
-  'HTTP headers': constant('gateway/server.ts', 'HEADERS_TIMEOUT_MS'),
+  'HTTP headers': defaultGatewayLimits.arrivalMs,
   'answer to the upgrade': constant('carrier/dial.ts', 'TIMEOUT_MS'),
-  HELLO: constant('gateway/reception.ts', 'HELLO_TIMEOUT_MS'),
+  HELLO: defaultGatewayLimits.arrivalMs,
   WELCOME: constant('mux/link.ts', 'GREETING_TIMEOUT_MS'),
   'answer to ATTACH': constant('mux/initiator.ts', 'ATTACH_TIMEOUT_MS'),
   'between heartbeats': defaultHeartbeat.intervalMs,
   'silence on a carrier': defaultHeartbeat.deadMs,
+  'nothing that waits leaves a carrier': defaultHeartbeat.stuckMs,
   'WebSocket pings at once': constant('carrier/websocket.ts', 'MAX_EARLY_PINGS'),
-  'between WebSocket pings after that': constant('carrier/websocket.ts', 'MIN_PING_GAP_MS'),
+  'between WebSocket pings after that': 1_000 / constant('carrier/websocket.ts', 'MAX_PINGS_PER_SECOND'),
   'between PINGs of connect, at most': constant('mux/session.ts', 'PING_INTERVAL_MS'),
   'between PINGs of an agent': constant('agent/agent.ts', 'PING_INTERVAL_MS'),
   'closing handshake': constant('carrier/websocket.ts', 'CLOSE_TIMEOUT_MS'),

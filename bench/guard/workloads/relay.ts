@@ -1,6 +1,9 @@
 /** A gateway's relay between a client and an agent, without their sockets. */
 import type { Carrier } from '../../../src/carrier/carrier.ts'
+import { systemClock } from '../../../src/clock.ts'
 import { Hop } from '../../../src/gateway/hop.ts'
+import { defaultGatewayLimits } from '../../../src/gateway/limits.ts'
+import { Pace } from '../../../src/gateway/pace.ts'
 import { type Principal, principalFromClaims } from '../../../src/gateway/principal.ts'
 import { Relay } from '../../../src/gateway/relay.ts'
 import type { Role } from '../../../src/net/claims.ts'
@@ -89,8 +92,10 @@ export function relay(rounds: number): void {
   const gateway = new Relay({ opened: ignore, attached: ignore, superseded: ignore, overloaded: ignore })
   const near = new Sink()
   const far = new Sink()
-  const client = new Hop(near, principal('connect'))
-  const agent = new Hop(far, principal('agent'))
+  const { memory } = gateway
+  const paceOf = (role: Role) => new Pace(systemClock, role, defaultGatewayLimits)
+  const client = new Hop(near, principal('connect'), { memory, pace: paceOf('connect') })
+  const agent = new Hop(far, principal('agent'), { memory, pace: paceOf('agent') })
   gateway.add(agent, {})
   gateway.add(client, {})
   const json = { agent: 'home', key: 'k', maxInflight: 1 }

@@ -12,12 +12,13 @@ import { createDevIdentity, devLines, requireLoopback } from '../dev.ts'
 import { type IdentityFlags, identityFrom, identityOptions } from '../identity.ts'
 import { type IngressFlags, ingressFrom, ingressOptions } from '../ingress.ts'
 import type { Io } from '../io.ts'
+import { gatewayLimitNames, gatewayLimitsFrom, type LimitFlags, limitOption } from '../limits.ts'
 import { type LogFlags, loggerFrom, logOptions } from '../logging.ts'
 import { drainTimeoutOption, option, repeated, timerFlag } from '../options.ts'
 import { shutdownOnSignals } from '../signals.ts'
 import { software } from '../version.ts'
 
-interface Flags extends LogFlags, IngressFlags, IdentityFlags {
+interface Flags extends LogFlags, IngressFlags, IdentityFlags, LimitFlags {
   readonly listen: string
   readonly adminListen?: string
   readonly httpListen?: string
@@ -54,7 +55,8 @@ export function gatewayCommand(io: Io): Command {
     .addOption(new Option('--proxy-protocol', 'connections of trusted proxies begin with the PROXY protocol'))
     .addOption(drainTimeoutOption('how long, after SIGTERM, carriers may take to move elsewhere'))
     .addOption(new Option('--dev', 'to try it on this machine: makes keys and tokens, and prints what to paste'))
-  for (const each of [...ingressOptions(), ...logOptions()]) command.addOption(each)
+  const others = [...ingressOptions(), limitOption(gatewayLimitNames), ...logOptions()]
+  for (const each of others) command.addOption(each)
   return command.addHelpText('after', examples).action(async (flags: Flags) => await run(flags, io))
 }
 
@@ -63,6 +65,7 @@ async function run(flags: Flags, io: Io): Promise<void> {
   const listen = parseHostPort(flags.listen)
   if (flags.dev) requireLoopback(listen)
   const dev = flags.dev ? await createDevIdentity(io.env) : undefined
+  const limits = gatewayLimitsFrom(flags)
   const drainTimeoutMs = timerFlag('--drain-timeout', flags.drainTimeout, 0)
   const log = loggerFrom(flags, io)
   const identity = await identityFrom(
@@ -95,6 +98,7 @@ async function run(flags: Flags, io: Io): Promise<void> {
     wallNow: Date.now,
     log,
     drainTimeoutMs,
+    limits,
     endNow: shutdown.endNow,
   }
   const gateway = new Gateway(options)

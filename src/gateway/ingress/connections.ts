@@ -57,7 +57,7 @@ export class Connections extends Agent {
     this.#open(service.agent, service.target, service.signal).then(
       stream => {
         connected()
-        done(null, stream)
+        done(null, Object.assign(stream, likeSocket))
       },
       (thrown: Error) => done(thrown),
     )
@@ -86,6 +86,10 @@ export class Connections extends Agent {
   /** Called by Node when it is used again. */
   override reuseSocket(stream: Duplex, request: ClientRequest): void {
     this.#idle.get(stream)?.()
-    request.reusedSocket = true
+    // Node has listened to it while it waited, and only Node can take that back.
+    super.reuseSocket(stream, request)
   }
 }
+
+/** What Node asks of a socket that is used again, and a stream does not have: nothing waits for the end of the process here. */
+const likeSocket = { ref() {} }

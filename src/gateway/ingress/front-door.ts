@@ -12,6 +12,7 @@ import { unmapped } from '../../net/address.ts'
 import { inRanges } from '../../net/cidr.ts'
 import { type HostPort, listen } from '../../net/listen.ts'
 import type { Log } from '../../observe/log.ts'
+import { type Arrivals, endsOf } from './arrivals.ts'
 import { clientAddress, tellClientAddress } from './client-address.ts'
 import { serverName } from './client-hello.ts'
 import { type Passage, Preread } from './preread.ts'
@@ -30,6 +31,12 @@ export interface FrontDoorOptions {
   readonly passthrough?: (serverName: string) => ((socket: Socket) => void) | undefined
   readonly clock: Clock
   readonly log: Log
+  /** Is told of each connection with the address of its client. */
+  readonly arrivals?: Arrivals
+  /** Peers that others are behind: their connections are no arrivals of one client. */
+  readonly shared?: BlockList | undefined
+  /** Of this port; those that are too many are closed as they come. Absent: as many as there may be descriptors. */
+  readonly maxConnections?: number
   /** How many connections may be looked at at once. 1,000 when absent. */
   readonly maxPrereads?: number
 }
@@ -56,6 +63,10 @@ export class FrontDoor {
     const transport = { noDelay: true, keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE_MS }
     // As http.Server does: it answers requests of clients that have ended their half.
     this.#server = createServer({ ...transport, allowHalfOpen: true }, socket => this.#accept(socket))
+    if (options.maxConnections !== undefined) this.#server.maxConnections = options.maxConnections
+    this.#server.on('drop', () => {
+      this.dropped++
+    })
     this.#preread = new Preread({
       clock,
       deadlineMs: PREREAD_DEADLINE_MS,
@@ -66,6 +77,9 @@ export class FrontDoor {
       },
     })
   }
+
+  /** Connections that were too many. */
+  dropped = 0
 
   /** Connections whose first bytes are awaited. */
   get prereads(): number {
@@ -100,7 +114,10 @@ export class FrontDoor {
   #accept(socket: Socket): void {
     // Before anything else: an unheard error would end the process. Node destroys the socket by itself.
     socket.on('error', () => {})
-    const isProxied = inRanges(this.#options.trustedProxies, unmapped(socket.remoteAddress ?? ''))
+    const { trustedProxies, shared, arrivals } = this.#options
+    const address = unmapped(socket.remoteAddress ?? '')
+    const isProxied = inRanges(trustedProxies, address)
+    if (!isProxied && !inRanges(shared, address)) arrivals?.add(socket, address)
     if (!isProxied && !this.#sniffs) serve(this.#options.https ?? this.#options.http, socket)
     else this.#preread.start(socket, seen => this.#examine(seen, isProxied))
   }
@@ -121,7 +138,10 @@ export class FrontDoor {
     const onward = this.#destination(seen.subarray(consumed))
     if (onward === 'more') return 'more'
     const go = (socket: Socket) => {
-      if (told !== undefined) this.#tell(socket, told)
+      if (told !== undefined) {
+        this.#tell(socket, told)
+        this.#options.arrivals?.add(socket, told)
+      }
       onward(socket)
     }
     return { consumed, go }
@@ -133,10 +153,13 @@ export class FrontDoor {
     if (hello === 'more') return 'more'
     if (hello === 'not tls') return socket => serve(http ?? https, socket)
     const taken = hello?.name === undefined ? undefined : passthrough?.(hello.name)
-    return taken ?? (socket => serve(https ?? http, socket))
+    if (taken === undefined) return socket => serve(https ?? http, socket)
+    return socket => {
+      this.#options.arrivals?.arrived(socket)
+      taken(socket)
+    }
   }
 
-  /** Node does not say from which socket a TLSSocket was made, but both name the same two ends. */
   #tell(socket: Socket, told: string): void {
     tellClientAddress(socket, told)
     const ends = endsOf(socket)
@@ -157,6 +180,3 @@ function serve(server: HttpServer | HttpsServer | undefined, socket: Socket): vo
   if (server instanceof TlsServer) socket.allowHalfOpen = false
   server?.emit('connection', socket)
 }
-
-const endsOf = ({ remoteAddress, remotePort, localAddress, localPort }: Socket): string =>
-  `${remoteAddress} ${remotePort} ${localAddress} ${localPort}`

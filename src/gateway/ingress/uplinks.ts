@@ -6,6 +6,7 @@ import type { Carrier } from '../../carrier/carrier.ts'
 import { memoryLink } from '../../carrier/memory.ts'
 import type { Clock } from '../../clock.ts'
 import { asTunnelError, TunnelError } from '../../errors.ts'
+import type { SessionMemory } from '../../mux/memory.ts'
 import type { Stream } from '../../mux/stream.ts'
 import type { Target } from '../../net/target.ts'
 import { Uplink } from '../../uplink/uplink.ts'
@@ -16,6 +17,8 @@ export interface UplinksOptions {
   readonly random: () => number
   readonly randomBytes: (bytes: number) => Buffer
   readonly software: string
+  /** Of all sessions together. */
+  readonly memory: SessionMemory
   /** Takes in the far end of a carrier that never leaves this process. */
   readonly greet: (carrier: Carrier) => void
 }

@@ -46,6 +46,17 @@ test('a stream is used again for the same target of the same agent, and for no o
   assert.equal(streams.length, 3)
 })
 
+test('a stream is listened to by no more for each time that it is used', async () => {
+  const { streams, ask } = start(true)
+  const counts: number[] = []
+  for (let times = 0; times < 4; times++) {
+    await ask('a')
+    const [stream] = streams as [FakeStream]
+    counts.push(stream.eventNames().reduce((sum, name) => sum + stream.listenerCount(name), 0))
+  }
+  assert.equal(new Set(counts).size, 1, String(counts))
+})
+
 test('without keeping, each request has its own, which ends', async () => {
   const { streams, ask } = start(false)
   await ask('a')

@@ -1,0 +1,37 @@
+/** What others may take of a gateway. docs/security.md says of each why it is as it is. */
+export interface GatewayLimits {
+  /** Connections in all, with TLS or without; further ones are closed as they come. */
+  readonly connections: number
+  /** From one address, of which nobody knows yet who they are; a further one ends the oldest. */
+  readonly arrivalsPerAddress: number
+  /** For the handshake of TLS, the head of a request, and HELLO; each. */
+  readonly arrivalMs: number
+  /** Of one subject in one role. */
+  readonly carriersPerSubject: number
+  readonly sessionsPerCarrier: number
+  /** OPENs of one carrier; twice as many at once. */
+  readonly opensPerSecond: number
+  /** OPENs of one carrier that were denied; five times as many at once. */
+  readonly deniedPerSecond: number
+  /** Messages without data from one client; an agent, which speaks for many, has ten times as many. Twice as many at once. */
+  readonly controlsPerSecond: number
+  /** Bytes that wait in the queues of all routes. */
+  readonly queuedBytes: number
+  /** Bytes that the ingress holds for clients and services that take nothing. */
+  readonly ingressBytes: number
+}
+
+const MIB = 1024 * 1024
+
+export const defaultGatewayLimits: GatewayLimits = {
+  connections: 32_768,
+  arrivalsPerAddress: 512,
+  arrivalMs: 10_000,
+  carriersPerSubject: 64,
+  sessionsPerCarrier: 16,
+  opensPerSecond: 10_000,
+  deniedPerSecond: 200,
+  controlsPerSecond: 20_000,
+  queuedBytes: 192 * MIB,
+  ingressBytes: 192 * MIB,
+}

@@ -1,0 +1,110 @@
+/**
+ * What sessions hold for readers and carriers that take nothing, kept within bounds. Windows bound each stream; here is what bounds
+ * very many of them: of the session that holds most, the streams that hold most are reset.
+ */
+import type { Clock } from '../clock.ts'
+import { TunnelError } from '../errors.ts'
+import type { Session } from './session.ts'
+
+export interface MemoryLimits {
+  /** Of one session, in bytes. */
+  readonly sessionBytes: number
+  /** Of all sessions together. */
+  readonly totalBytes: number
+}
+
+/** A stream with its socket, beside the bytes it holds. */
+const STREAM_BYTES = 8 * 1024
+/** What a stream may come to hold by itself, towards the carrier. */
+const NEW_STREAM_BYTES = 128 * 1024
+/** A session is weighed when it may hold so much more than at the last time. */
+const WEIGH_EVERY_BYTES = 8 * 1024 * 1024
+/** And all are, this often: services go on writing until every buffer is full. */
+const WEIGH_EVERY_MS = 5_000
+
+interface Held {
+  bytes: number
+  /** What may have come since it was weighed. */
+  growth: number
+}
+
+export class SessionMemory {
+  readonly #clock: Clock
+  readonly #limits: MemoryLimits
+  readonly #sessions = new Map<Session, Held>()
+  #cancelWeighing: (() => void) | undefined
+
+  constructor(clock: Clock, limits: MemoryLimits) {
+    this.#clock = clock
+    this.#limits = limits
+  }
+
+  /** `session` begins. */
+  add(session: Session): void {
+    this.#sessions.set(session, { bytes: 0, growth: 0 })
+    this.#cancelWeighing ??= this.#clock.after(WEIGH_EVERY_MS, this.#weighAll)
+  }
+
+  /** `session` has ended. */
+  remove(session: Session): void {
+    this.#sessions.delete(session)
+    if (this.#sessions.size > 0) return
+    this.#cancelWeighing?.()
+    this.#cancelWeighing = undefined
+  }
+
+  /** So many bytes have come for readers of `session`, or a new stream has. */
+  grown(session: Session, bytes: number = NEW_STREAM_BYTES): void {
+    const held = this.#sessions.get(session)
+    if (held === undefined) return
+    held.growth += bytes
+    if (held.growth < WEIGH_EVERY_BYTES) return
+    this.#weigh(session, held)
+    this.#keepToTotal()
+  }
+
+  #weigh(session: Session, held: Held): void {
+    held.growth = 0
+    held.bytes = weightOf(session)
+    if (held.bytes > this.#limits.sessionBytes) held.bytes -= shed(session, held.bytes - this.#limits.sessionBytes)
+  }
+
+  #keepToTotal(): void {
+    let total = 0
+    for (const { bytes } of this.#sessions.values()) total += bytes
+    while (total > this.#limits.totalBytes) {
+      const [session, held] = [...this.#sessions].reduce((a, b) => (b[1].bytes > a[1].bytes ? b : a))
+      const freed = shed(session, total - this.#limits.totalBytes)
+      if (freed === 0) return
+      held.bytes -= freed
+      total -= freed
+    }
+  }
+
+  readonly #weighAll = (): void => {
+    for (const [session, held] of [...this.#sessions]) this.#weigh(session, held)
+    this.#keepToTotal()
+    if (this.#sessions.size > 0) this.#cancelWeighing = this.#clock.after(WEIGH_EVERY_MS, this.#weighAll)
+  }
+}
+
+/** What is kept to be sent again, what waits to be sent, and what waits to be read; bytes. */
+export function weightOf({ keptBytes, streams }: Pick<Session, 'keptBytes' | 'streams'>): number {
+  let bytes = keptBytes + streams.size * STREAM_BYTES
+  for (const { readableLength, writableLength } of streams.values()) bytes += readableLength + writableLength
+  return bytes
+}
+
+/** Resets streams, those that hold most first, until so much is free. Returns how much was. */
+function shed({ streams }: Session, bytes: number): number {
+  const weight = ({ readableLength, writableLength }: { readableLength: number; writableLength: number }) =>
+    readableLength + writableLength
+  const error = new TunnelError('LIMIT', 'too much is held for connections that nobody reads from')
+  let freed = 0
+  for (const stream of [...streams.values()].sort((a, b) => weight(b) - weight(a))) {
+    if (freed >= bytes || weight(stream) === 0) break
+    freed += STREAM_BYTES + weight(stream)
+    stream.reset(error)
+  }
+  return freed
+}

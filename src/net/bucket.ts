@@ -1,0 +1,37 @@
+/** A token bucket: so many per second in the long run, and some more at once. Arithmetic only. */
+export class Bucket {
+  readonly #perSecond: number
+  readonly #burst: number
+  #tokens: number
+  #at: number
+
+  /**
+   * Full at first.
+   * @param now milliseconds, of a clock that never goes back; likewise below
+   */
+  constructor(perSecond: number, burst: number, now: number) {
+    this.#perSecond = perSecond
+    this.#burst = burst
+    this.#tokens = burst
+    this.#at = now
+  }
+
+  /** Takes `tokens`, or none at all and returns false when there are fewer. */
+  take(now: number, tokens = 1): boolean {
+    this.#fill(now)
+    if (this.#tokens < tokens) return false
+    this.#tokens -= tokens
+    return true
+  }
+
+  /** Nothing was taken for so long that it could as well be a new one. */
+  isFull(now: number): boolean {
+    this.#fill(now)
+    return this.#tokens === this.#burst
+  }
+
+  #fill(now: number): void {
+    this.#tokens = Math.min(this.#burst, this.#tokens + ((now - this.#at) * this.#perSecond) / 1_000)
+    this.#at = now
+  }
+}
