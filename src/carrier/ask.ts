@@ -3,14 +3,16 @@ import { request as httpRequest, type IncomingMessage } from 'node:http'
 import { request as httpsRequest } from 'node:https'
 import { TunnelError } from '../errors.ts'
 import { readSmallStream } from '../net/smallfile.ts'
-import { type GatewayAddress, gatewayEndpoint, readCa } from './dial.ts'
+import { approach, type GatewayAddress } from './approach.ts'
+import { gatewayEndpoint } from './dial.ts'
+import { portalAt } from './portal.ts'
 import { explain, refusalOf, unreachable } from './refusal.ts'
 
 export interface AskOptions extends GatewayAddress {
   /** Below the gateway's own: `/v1/services`. */
   readonly path: string
-  /** That of connect; absent for what anybody may ask. */
-  readonly token?: string
+  /** That of connect; absent for what anybody may ask, or where a certificate names this end. */
+  readonly token?: string | undefined
   /** Sent as JSON, by POST. */
   readonly body?: object
   readonly signal: AbortSignal
@@ -37,34 +39,27 @@ export async function askGateway(options: AskOptions): Promise<Answer> {
     const date = Date.parse(response.headers.date ?? '')
     return { body: JSON.parse(text ?? ''), date: Number.isNaN(date) ? undefined : date }
   } catch (cause) {
+    const portal = portalAt(url, response, text ?? '')
+    if (portal !== undefined) throw portal
     throw new TunnelError('NOT_A_GATEWAY', `${url.host} is not a tunnelctl gateway: its answer is not JSON`, { cause })
   }
 }
 
-function respond({
-  url,
-  path,
-  token,
-  body,
-  caFile,
-  agent,
-  signal,
-  timeoutMs = TIMEOUT_MS,
-}: AskOptions): Promise<IncomingMessage> {
-  const secure = url.protocol === 'wss:'
+async function respond(options: AskOptions): Promise<IncomingMessage> {
+  const { url, path, token, body, signal, timeoutMs = TIMEOUT_MS } = options
   const endpoint = gatewayEndpoint(url, path)
-  const ca = caFile === undefined ? undefined : readCa(caFile)
-  return new Promise((resolve, reject) => {
-    const request = (secure ? httpsRequest : httpRequest)(
+  const { headers, ...approached } = await approach(options, token)
+  return await new Promise((resolve, reject) => {
+    const request = (url.protocol === 'wss:' ? httpsRequest : httpRequest)(
       endpoint,
       {
         // A connection that is kept would keep the process.
-        agent: agent ?? false,
+        agent: false,
+        ...approached,
         method: body === undefined ? 'GET' : 'POST',
-        headers: { accept: 'application/json', ...(token !== undefined && { authorization: `Bearer ${token}` }) },
+        headers: { ...headers, accept: 'application/json' },
         signal,
         timeout: timeoutMs,
-        ...(ca !== undefined && { ca }),
       },
       resolve,
     )

@@ -1,28 +1,18 @@
 /** Dials a gateway: one WebSocket with the credentials in its header, or one TunnelError that says why not. */
-import { readFileSync } from 'node:fs'
-import type { Agent } from 'node:http'
 import type { Clock } from '../clock.ts'
 import { TunnelError } from '../errors.ts'
 import { isLoopback } from '../net/loopback.ts'
-import { explainFileError } from '../net/smallfile.ts'
 import { SUBPROTOCOL } from '../wire/message.ts'
+import { approach, type GatewayAddress } from './approach.ts'
 import type { Carrier } from './carrier.ts'
 import { explain, refusalOf, unreachable } from './refusal.ts'
 import { clientOptions, Upgrade, type Upgraded } from './upgrade.ts'
 import { WebSocketCarrier } from './websocket.ts'
 
-export interface GatewayAddress {
-  /** `ws:` or `wss:`, with a path if the gateway lives under one. */
-  readonly url: URL
-  /** PEM file of the certificate authority that has signed the gateway's certificate. */
-  readonly caFile?: string
-  /** Makes the connection, through a proxy. Absent: it is made directly. */
-  readonly agent?: Agent
-}
-
 export interface DialOptions extends GatewayAddress {
   readonly role: 'connect' | 'agent'
-  readonly token: string
+  /** Absent: none is sent, for a certificate names this end. */
+  readonly token?: string | undefined
   readonly clock: Clock
   readonly signal: AbortSignal
   readonly timeoutMs?: number
@@ -57,20 +47,15 @@ export function parseGatewayUrl(text: string): URL {
  * Resolves with an open carrier on which nothing was said yet.
  * @throws TunnelError
  */
-export function dialGateway(options: DialOptions): Promise<Carrier> {
+export async function dialGateway(options: DialOptions): Promise<Carrier> {
   const { url, role, token, clock, signal } = options
   const timeoutMs = options.timeoutMs ?? TIMEOUT_MS
   const endpoint = new URL(url)
   endpoint.pathname = pathBelow(url, `/v1/${role}`)
   const masking = url.protocol === 'wss:' || isLoopback(url.hostname) ? 'zero' : 'random'
-  const ca = options.caFile === undefined ? undefined : readCa(options.caFile)
-  return new Promise((resolve, reject) => {
-    const upgrade = new Upgrade(endpoint, SUBPROTOCOL, {
-      ...clientOptions,
-      headers: { authorization: `Bearer ${token}` },
-      ...(ca !== undefined && { ca }),
-      ...(options.agent !== undefined && { agent: options.agent }),
-    })
+  const approached = await approach(options, token)
+  return await new Promise((resolve, reject) => {
+    const upgrade = new Upgrade(endpoint, SUBPROTOCOL, { ...clientOptions, ...approached })
     let settled = false
     const settle = (outcome: TunnelError | Upgraded) => {
       if (settled) return
@@ -107,16 +92,3 @@ export function gatewayEndpoint(url: URL, path: string): URL {
 }
 
 const pathBelow = ({ pathname }: URL, path: string): string => `${pathname.replace(/\/$/, '')}${path}`
-
-export function readCa(file: string): string {
-  const hint = 'give the PEM file of the authority with --ca-file'
-  let text: string
-  try {
-    text = readFileSync(file, 'utf8')
-  } catch (cause) {
-    throw new TunnelError('USAGE', `cannot read the CA file ${file}: ${explainFileError(cause)}`, { cause, hint })
-  }
-  // TLS would pass over anything else in silence, and then know no authority at all.
-  if (text.includes('-----BEGIN CERTIFICATE-----')) return text
-  throw new TunnelError('USAGE', `the CA file ${file} holds no certificate`, { hint })
-}

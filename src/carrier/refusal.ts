@@ -1,6 +1,8 @@
 /** What it means when a gateway, or whatever is in its place, does not let somebody in: one TunnelError that says why. */
 import type { IncomingMessage } from 'node:http'
 import { TunnelError, type TunnelErrorOptions } from '../errors.ts'
+import { portalAt } from './portal.ts'
+import { explainTls, isOfTls } from './untrusted.ts'
 
 const MAX_REFUSAL_BYTES = 1_024
 
@@ -8,6 +10,8 @@ const MAX_REFUSAL_BYTES = 1_024
 export async function refusalOf(url: URL, response: IncomingMessage): Promise<TunnelError> {
   const { statusCode: status = 0 } = response
   const text = (await readText(response)).trim()
+  const portal = portalAt(url, response, text)
+  if (portal !== undefined) return portal
   const said = text === '' || text.startsWith('<') ? '' : `: ${text.split('\n')[0]}`
   switch (status) {
     case 400:
@@ -50,13 +54,7 @@ async function readText(response: IncomingMessage): Promise<string> {
 
 export function explain(url: URL, error: NodeJS.ErrnoException): TunnelError {
   const { code = '' } = error
-  if (/^(ERR_TLS|CERT_|ERR_SSL|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO|HOSTNAME_MISMATCH|EPROTO)/.test(code)) {
-    const hint = NO_TLS.has(code) ? { hint: 'check the URL of --gateway: without TLS there, write ws://' } : {}
-    return new TunnelError('TLS', `no secure connection to ${url.host}: ${tlsReasons.get(code) ?? error.message}`, {
-      cause: error,
-      ...hint,
-    })
-  }
+  if (isOfTls(code)) return explainTls(url, error)
   if (code.startsWith('HPE_') || /Sec-WebSocket|Invalid (Upgrade|status)|Server sent/i.test(error.message)) {
     return new TunnelError('NOT_A_GATEWAY', `${url.host} is not a tunnelctl gateway: it does not speak WebSocket`, {
       cause: error,
@@ -69,8 +67,6 @@ export function explain(url: URL, error: NodeJS.ErrnoException): TunnelError {
   return unreachable(url, reasons.get(code) ?? (code || error.message), { cause: error })
 }
 
-const NO_TLS: ReadonlySet<string> = new Set(['EPROTO', 'ERR_SSL_WRONG_VERSION_NUMBER'])
-
 const reasons = new Map([
   ['ECONNREFUSED', 'it refused the connection'],
   ['ENOTFOUND', 'its name does not resolve'],
@@ -78,17 +74,6 @@ const reasons = new Map([
   ['ETIMEDOUT', 'it did not answer'],
   ['EHOSTUNREACH', 'there is no way to its host'],
   ['ENETUNREACH', 'there is no way to its network'],
-])
-
-const tlsReasons = new Map([
-  ['DEPTH_ZERO_SELF_SIGNED_CERT', 'its certificate is self-signed'],
-  ['SELF_SIGNED_CERT_IN_CHAIN', 'its certificate is signed by an authority that this machine does not know'],
-  ['UNABLE_TO_VERIFY_LEAF_SIGNATURE', 'its certificate is signed by an authority that this machine does not know'],
-  ['UNABLE_TO_GET_ISSUER_CERT_LOCALLY', 'its certificate is signed by an authority that this machine does not know'],
-  ['CERT_HAS_EXPIRED', 'its certificate has expired'],
-  ['ERR_TLS_CERT_ALTNAME_INVALID', 'its certificate is for another name'],
-  ['EPROTO', 'it does not speak TLS there'],
-  ['ERR_SSL_WRONG_VERSION_NUMBER', 'it does not speak TLS there'],
 ])
 
 export function unreachable(url: URL, why: string, options?: TunnelErrorOptions): TunnelError {

@@ -1,10 +1,12 @@
 /** What the gateway tells a client of agents and services, asked for and read field by field. */
+
+import type { GatewayAddress } from '../carrier/approach.ts'
 import { askGateway } from '../carrier/ask.ts'
-import type { GatewayAddress } from '../carrier/dial.ts'
 import { isAgentName } from '../net/claims.ts'
 import { type PublishedService, publishedFromJson, timeFromJson } from '../net/published.ts'
+import { tokenOf } from './dialler.ts'
+import { type GatewayFlags, gatewayAddress } from './gateway-options.ts'
 import type { Io } from './io.ts'
-import { type GatewayFlags, gatewayAddress, tokenOf } from './options.ts'
 import { shutdownOnSignals } from './signals.ts'
 
 export interface ListedAgent {
@@ -14,9 +16,9 @@ export interface ListedAgent {
   readonly staleSince?: number
 }
 
-/** A gateway, and the token for it. */
+/** A gateway, and the token for it, if there is one. */
 export interface GatewayAccess extends GatewayAddress {
-  readonly token: string
+  readonly token: string | undefined
 }
 
 /** @throws TunnelError as `connect` would when it dials */

@@ -5,7 +5,7 @@ import { isAgentName } from '../net/claims.ts'
 import { parseHostPort } from '../net/listen.ts'
 import { quote } from '../net/quote.ts'
 import { type Forward, parseForward } from '../net/target.ts'
-import type { GatewayFlags } from './options.ts'
+import type { GatewayFlags } from './gateway-options.ts'
 
 export interface ForwardFlags extends GatewayFlags {
   readonly agent?: string

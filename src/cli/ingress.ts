@@ -8,6 +8,7 @@ import type { FrameDetail } from '../gateway/ingress/frames.ts'
 import type { RouteFileOptions } from '../gateway/ingress/route-file.ts'
 import { type HostRoute, Routes } from '../gateway/ingress/routes.ts'
 import { addressRanges } from '../net/cidr.ts'
+import { parseDuration } from '../net/duration.ts'
 import { matches, parsePattern } from '../net/pattern.ts'
 import { quote } from '../net/quote.ts'
 import type { Target } from '../net/target.ts'
@@ -21,6 +22,7 @@ export interface IngressFlags {
   readonly ingressTimeout: string
   readonly ingressIdleTimeout: string
   readonly trustedProxies?: readonly string[]
+  readonly ingressHsts: string
   readonly logFrames: FrameDetail
 }
 
@@ -36,6 +38,9 @@ export const ingressOptions = (): Option[] => [
     '--ingress-idle-timeout <duration>',
     'how long a transfer, or an upgraded connection, may stand still',
   ).default('10m'),
+  option('--ingress-hsts <duration>', 'over TLS, browsers are told to come over TLS alone for so long; 0: not').default(
+    '180d',
+  ),
   option('--log-frames <detail>', 'what the log has of WebSocket frames that pass: off, totals, or each')
     .choices(['off', 'totals', 'each'])
     .default('off'),
@@ -80,6 +85,7 @@ export async function ingressFrom(flags: IngressFlags, log: Log): Promise<Ingres
   return {
     setup: {
       frames,
+      hstsMs: parseDuration(flags.ingressHsts),
       routes: () => routes,
       trusted,
       passesTls: file !== undefined,

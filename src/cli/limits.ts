@@ -55,7 +55,7 @@ function limitsFrom<T>(given: readonly string[] = [], names: LimitNames<T>, defa
   const changed = given.map(text => {
     const [, name = '', value = ''] = /^([^=]*)=(.*)$/s.exec(text) ?? []
     const limit = names.get(name)
-    if (limit !== undefined) return [limit.key, valueOf(`--limit ${name}`, limit.unit, value)] as const
+    if (limit !== undefined) return [limit.key, parsed(`--limit ${name}`, limit.unit, value)] as const
     throw new TunnelError('USAGE', `--limit ${quote(text)} is no limit and a value`, {
       hint: `write it as name=value; there are ${[...names.keys()].join(', ')}`,
     })
@@ -63,7 +63,7 @@ function limitsFrom<T>(given: readonly string[] = [], names: LimitNames<T>, defa
   return { ...defaults, ...Object.fromEntries(changed) }
 }
 
-function valueOf(flag: string, unit: Limit<never>['unit'], text: string): number {
+function parsed(flag: string, unit: Limit<never>['unit'], text: string): number {
   if (unit === 'MiB') return mebibytes(flag, text)
   if (unit === 'duration') return timerFlag(flag, text, 100)
   if (/^\d{1,9}$/.test(text) && Number(text) > 0) return Number(text)

@@ -27,7 +27,7 @@ import { ingressPrincipal } from './ingress/principal.ts'
 import { Uplinks } from './ingress/uplinks.ts'
 import { defaultGatewayLimits, type GatewayLimits } from './limits.ts'
 import { gatewayMetrics } from './metrics.ts'
-import { requireRole } from './principal.ts'
+import { type Principal, requireRole } from './principal.ts'
 import { Reception, type ReceptionOptions } from './reception.ts'
 import { createPlainServer, createTlsServer, hasTooManyFields, redirectToTls } from './server.ts'
 
@@ -50,7 +50,7 @@ export interface GatewayOptions extends ReceptionOptions {
 }
 
 /** What an operator has decided about the ingress. */
-export interface IngressSetup extends Pick<IngressOptions, 'routes' | 'trusted' | 'frames' | 'randomBytes'> {
+export interface IngressSetup extends Pick<IngressOptions, 'routes' | 'trusted' | 'frames' | 'hstsMs' | 'randomBytes'> {
   /** Uniform in [0, 1). */
   readonly random: () => number
   /** Routes may say that TLS is passed through: the host that a client asks for is looked at below TLS. */
@@ -134,9 +134,11 @@ export class Gateway {
     serving.abort()
   }
 
-  /** Ends the carriers of all whose access has been taken back. */
+  /** Ends what those have under way whose access has been taken back. */
   endRevoked(): void {
-    this.#reception.endRevoked(principal => this.#options.authenticator.isRevoked(principal))
+    const isRevoked = (principal: Principal) => this.#options.authenticator.isRevoked(principal)
+    this.#reception.endRevoked(isRevoked)
+    this.#ingress?.endRevoked(isRevoked)
   }
 
   #door(servers: Pick<FrontDoorOptions, 'http' | 'https'>): FrontDoor {

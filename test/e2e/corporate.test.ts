@@ -1,8 +1,8 @@
 /** Where the only way out is a proxy: CONNECT, with a password or without, for all that asks the gateway for something. */
 import assert from 'node:assert/strict'
-import { createServer } from 'node:http'
-import { type AddressInfo, connect as tcpConnect } from 'node:net'
 import { after, test } from 'node:test'
+import { serveConnectProxy, serveEdge } from '../support/edge.ts'
+import { makeCertificate, realTest } from '../support/servers.ts'
 import { dial, echoed, serveEcho } from '../support/sockets.ts'
 import { Site, serviceArgs } from '../support/tunnel.ts'
 
@@ -11,34 +11,8 @@ const site = await Site.create(scope)
 const gateway = await site.gateway()
 const echo = await serveEcho(scope)
 
-/** Knows `gateway.corp`, which nobody else does. `asked` are the hosts that it was asked to connect to. */
-async function serveProxy(password?: string): Promise<{ port: number; asked: string[] }> {
-  const asked: string[] = []
-  const wanted = password === undefined ? undefined : `Basic ${Buffer.from(`me:${password}`).toString('base64')}`
-  const server = createServer()
-  server.on('connect', (request, socket, head) => {
-    socket.on('error', () => {})
-    if (request.headers['proxy-authorization'] !== wanted) {
-      return void socket.end(
-        'HTTP/1.1 407 Proxy Authentication Required\r\nProxy-Authenticate: Basic\r\nContent-Length: 0\r\n\r\n',
-      )
-    }
-    asked.push(request.url ?? '')
-    const far = tcpConnect({ port: Number(new URL(gateway.url).port), host: '127.0.0.1' }, () => {
-      socket.write('HTTP/1.1 200 Connection established\r\n\r\n')
-      far.write(head)
-      far.pipe(socket).pipe(far)
-    })
-    far.on('error', () => socket.destroy())
-    socket.on('close', () => far.destroy())
-  })
-  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
-  scope.after(() => {
-    server.closeAllConnections()
-    server.close()
-  })
-  return { port: (server.address() as AddressInfo).port, asked }
-}
+const portOf = (url: string): number => Number(new URL(url).port)
+const serveProxy = (password?: string) => serveConnectProxy(scope, portOf(gateway.url), password)
 
 const url = 'ws://gateway.corp:8080'
 const plain = ['--gateway', url, '--allow-plaintext']
@@ -89,6 +63,27 @@ test('a proxy that wants a password, or is none, is told apart from a gateway', 
   assert.equal(wrong, 2, why)
   assert.match(why, /the proxy in the environment is no http or https URL/)
 })
+
+realTest(
+  'headers for what stands in front of the gateway do not come to the proxy, and TLS with the gateway goes through it',
+  { programs: ['openssl'], packages: 'openssl' },
+  async () => {
+    const pair = await makeCertificate(scope, site.folder, ['DNS:edge.corp'])
+    const edge = await serveEdge(scope, pair, portOf(gateway.url))
+    const proxy = await serveConnectProxy(scope, edge.port)
+    const access = ['--gateway', 'wss://gateway.corp', '--token-file', await site.token({ role: 'connect' })]
+    const trust = ['--ca-file', pair.cert, '--tls-server-name', 'edge.corp', '--header', 'X-Team: payments']
+    const running = site.run('doctor', ['doctor', ...access, ...trust, '--agent', 'home'], {
+      env: { HTTPS_PROXY: `http://127.0.0.1:${proxy.port}` },
+    })
+    await running.finished()
+    assert.match(running.stdout, /✓ WebSocket/, running.describe())
+    assert.ok(proxy.asked.length > 1 && proxy.asked.every(each => each === 'gateway.corp:443'), proxy.asked.join())
+    assert.ok(edge.requests.every(({ head }) => head.includes('\r\nx-team: payments')))
+    assert.deepEqual([...new Set(edge.requests.map(({ serverName }) => serverName))], ['edge.corp'])
+    assert.doesNotMatch(proxy.headers.join('\n'), /payments|x-team|bearer/i)
+  },
+)
 
 test('NO_PROXY, and this machine, are reached directly', async () => {
   const { port, asked } = await serveProxy()

@@ -7,6 +7,7 @@ import { Catalogue, parseCatalogueEntry } from '../../agent/catalogue.ts'
 import { Dialer } from '../../agent/dialer.ts'
 import { Policy } from '../../agent/policy.ts'
 import { clusterDomainOf, Resolver } from '../../agent/resolver.ts'
+import { nameOf, readClientCertificate } from '../../carrier/client-certificate.ts'
 import { systemClock } from '../../clock.ts'
 import { TunnelError } from '../../errors.ts'
 import { parseHostPort } from '../../net/listen.ts'
@@ -15,25 +16,17 @@ import { quote } from '../../net/quote.ts'
 import { serveAdmin } from '../../observe/admin.ts'
 import { inspectToken } from '../../token/token.ts'
 import { collectAtOnce } from '../collector.ts'
+import { type GatewayDialler, gatewayDialler } from '../dialler.ts'
 import { type DiscoveryFlags, discoveryFrom, discoveryOptions } from '../discovery.ts'
+import { type GatewayFlags, gatewayOptions } from '../gateway-options.ts'
 import type { Io } from '../io.ts'
+import { agentLimitNames, agentLimitsFrom, type LimitFlags, limitOption } from '../limits.ts'
 import { type LogFlags, loggerFrom, logOptions } from '../logging.ts'
-import {
-  drainTimeoutOption,
-  type GatewayFlags,
-  gatewayDialler,
-  gatewayOptions,
-  mebibytes,
-  option,
-  redialFrom,
-  redialOption,
-  repeated,
-  timerFlag,
-} from '../options.ts'
+import { drainTimeoutOption, mebibytes, option, redialFrom, redialOption, repeated, timerFlag } from '../options.ts'
 import { shutdownOnSignals } from '../signals.ts'
 import { software } from '../version.ts'
 
-interface Flags extends GatewayFlags, LogFlags, DiscoveryFlags {
+interface Flags extends GatewayFlags, LogFlags, DiscoveryFlags, LimitFlags {
   readonly service?: readonly string[]
   readonly allow?: readonly string[]
   readonly deny?: readonly string[]
@@ -81,7 +74,8 @@ export function agentCommand(io: Io): Command {
     )
     .addOption(option('--group <name>', 'processes of one name with the same group share its sessions: replicas'))
     .addOption(option('--health-listen <host:port>', 'serve /healthz, /readyz and /metrics here'))
-  for (const each of [...discoveryOptions(), ...logOptions()]) command.addOption(each)
+  const others = [...discoveryOptions(), limitOption(agentLimitNames), ...logOptions()]
+  for (const each of others) command.addOption(each)
   return command.addHelpText('after', examples).action(async (flags: Flags) => await run(flags, io))
 }
 
@@ -97,6 +91,7 @@ async function run(flags: Flags, io: Io): Promise<void> {
     servers: flags.dnsServer ?? [],
   })
   const redial = redialFrom(flags)
+  const limits = agentLimitsFrom(flags)
   const drainTimeoutMs = timerFlag('--drain-timeout', flags.drainTimeout, 0)
   const detached = {
     ttlMs: timerFlag('--detached-ttl', flags.detachedTtl, 0),
@@ -114,7 +109,7 @@ async function run(flags: Flags, io: Io): Promise<void> {
   })
   const shutdown = shutdownOnSignals()
   const agent = new Agent({
-    name: agentNameIn(gateway.token),
+    name: await agentNameOf(gateway),
     software,
     dialGateway: gateway.dial,
     dialer: new Dialer({
@@ -137,6 +132,7 @@ async function run(flags: Flags, io: Io): Promise<void> {
     ...redial,
     drainTimeoutMs,
     endNow: shutdown.endNow,
+    limits,
     detached,
   })
   // Until the end, so that a drain can be watched.
@@ -161,7 +157,12 @@ function groupFrom(text: string): string {
   throw new TunnelError('USAGE', `--group ${quote(text)} is not 1 to 128 letters, digits and . _ / -`)
 }
 
-/** Who it is, in its own log: the gateway says it by the token, or by the account that the token is of. */
+/** Who it is, in its own log: the gateway says it by the token, by the account that the token is of, or by a certificate. */
+async function agentNameOf({ token, address: { certificate } }: GatewayDialler): Promise<string> {
+  if (token !== undefined) return agentNameIn(token)
+  return (certificate && nameOf(await readClientCertificate(certificate))) ?? 'unnamed'
+}
+
 function agentNameIn(token: string): string {
   const { role, agents, sub } = inspectToken(token, Date.now()).claims
   const name: unknown = Array.isArray(agents) ? agents[0] : undefined

@@ -3,8 +3,9 @@ import { Command } from 'commander'
 import { formatColumns } from '../columns.ts'
 import { applyContext, contextOption } from '../config/apply.ts'
 import { askDirectory } from '../directory.ts'
+import { type GatewayFlags, gatewayOptions } from '../gateway-options.ts'
 import type { Io } from '../io.ts'
-import { type GatewayFlags, gatewayOptions, option } from '../options.ts'
+import { option } from '../options.ts'
 
 interface Flags extends GatewayFlags {
   readonly output: 'table' | 'json' | 'name'

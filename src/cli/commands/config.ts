@@ -32,6 +32,11 @@ export function configCommand(io: Io): Command {
   return command
 }
 
+/** What only a flag or the environment may say. */
+const UNKEPT = ['header', 'insecure-skip-verify'] as const
+
+const variableOf = (key: string): string => `TUNNELCTL_${key.replace(/-/g, '_').toUpperCase()}`
+
 async function rowsOf(command: Command, io: Io): Promise<Row[]> {
   const { name, context, file } = await contextInUse(command, io)
   const rows: Row[] = [{ key: 'config', value: file, origin: io.env.TUNNELCTL_CONFIG ? 'TUNNELCTL_CONFIG' : 'default' }]
@@ -41,12 +46,17 @@ async function rowsOf(command: Command, io: Io): Promise<Row[]> {
     rows.push({ key: 'context', value: name, origin })
   }
   for (const key of contextKeys) {
-    const variable = `TUNNELCTL_${key.replace(/-/g, '_').toUpperCase()}`
+    const variable = variableOf(key)
     const set = io.env[variable]
     if (set !== undefined && set !== '') rows.push({ key, value: set, origin: variable })
     else if (key === 'token-file' && (io.env.TUNNELCTL_TOKEN ?? '') !== '')
       rows.push({ key: 'token', value: '(not shown)', origin: 'TUNNELCTL_TOKEN' })
     else if (context[key] !== undefined) rows.push({ key, value: context[key], origin: `context ${name}` })
+  }
+  for (const name of UNKEPT) {
+    const variable = variableOf(name)
+    if (io.env[variable] !== undefined)
+      rows.push({ key: name, value: name === 'header' ? '(not shown)' : String(io.env[variable]), origin: variable })
   }
   return rows.map(row => ({ ...row, value: escapeText(row.value, 1_000) }))
 }

@@ -9,17 +9,11 @@ import { announce, type Forwarding, runBeside } from '../beside.ts'
 import { collectAtOnce } from '../collector.ts'
 import { applyContext, contextOption } from '../config/apply.ts'
 import { kubeNamespace } from '../config/kubeconfig.ts'
+import { gatewayDialler } from '../dialler.ts'
 import { checkBeside, type ForwardFlags, forwardsFrom } from '../forwards.ts'
+import { type GatewayFlags, gatewayOptions } from '../gateway-options.ts'
 import type { Io } from '../io.ts'
-import {
-  type GatewayFlags,
-  gatewayDialler,
-  gatewayOptions,
-  option,
-  redialFrom,
-  redialOption,
-  timerFlag,
-} from '../options.ts'
+import { option, redialFrom, redialOption, timerFlag } from '../options.ts'
 import { isInForeground, type KeyInput } from '../output/keys.ts'
 import type { LiveActions } from '../output/live.ts'
 import { type ConnectOutput, createOutput } from '../output/sink.ts'

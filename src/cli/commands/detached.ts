@@ -6,6 +6,7 @@ import { TunnelError } from '../../errors.ts'
 import { explainFileError } from '../../net/smallfile.ts'
 import { formatColumns } from '../columns.ts'
 import { type Detached, findDetached, listDetached, logOf, startDetached, stopDetached } from '../detached.ts'
+import { type GatewayFlags, gatewayAddress } from '../gateway-options.ts'
 import type { Io } from '../io.ts'
 import { option } from '../options.ts'
 import { formatElapsed } from '../output/units.ts'
@@ -68,9 +69,8 @@ export function logsCommand(io: Io): Command {
 }
 
 /** What of the flags of `connect` would need a terminal, or a stdin or stdout. */
-interface Attached {
+interface Attached extends GatewayFlags {
   readonly stdio?: boolean
-  readonly tokenFile?: string
   readonly readyFile?: string
   readonly output: 'text' | 'json'
 }
@@ -86,6 +86,8 @@ export async function connectDetached(flags: Attached, wish: string, line: Comma
       hint: 'leave out --stdio, --ready-file, -o json, --token-file - and the command behind --',
     })
   }
+  // What it warns of, the other process would say to its log alone.
+  await gatewayAddress(flags, io)
   const shutdown = shutdownOnSignals()
   try {
     const args = line.words.filter(word => word !== '--detach')

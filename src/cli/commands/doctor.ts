@@ -3,11 +3,13 @@ import { Command } from 'commander'
 import { parseTarget } from '../../net/target.ts'
 import { escapeText } from '../../observe/escape.ts'
 import { applyContext, contextOption } from '../config/apply.ts'
+import { tokenOf } from '../dialler.ts'
 import { examine } from '../doctor/examination.ts'
 import type { Finding } from '../doctor/patient.ts'
 import { ExitWith } from '../exit.ts'
+import { type GatewayFlags, gatewayAddress, gatewayOptions } from '../gateway-options.ts'
 import type { Io } from '../io.ts'
-import { type GatewayFlags, gatewayOptions, option, tokenOf } from '../options.ts'
+import { option } from '../options.ts'
 import { type Terminal, terminalOf } from '../output/terminal.ts'
 import { shutdownOnSignals } from '../signals.ts'
 
@@ -47,11 +49,11 @@ async function run(text: string | undefined, flags: Flags, io: Io): Promise<void
   const shutdown = shutdownOnSignals()
   const { agent } = flags
   const patient = {
-    flags,
     agent,
     target,
     env: io.env,
     signal: shutdown.signal,
+    address: () => gatewayAddress(flags, io),
     token: () => tokenOf(flags, io),
   }
   let exitCode = 0

@@ -2,10 +2,11 @@
 import { rm } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { Command } from 'commander'
+import type { GatewayAddress } from '../../carrier/approach.ts'
 import { askGateway } from '../../carrier/ask.ts'
-import { dialGateway, type GatewayAddress } from '../../carrier/dial.ts'
+import { dialGateway } from '../../carrier/dial.ts'
 import { systemClock } from '../../clock.ts'
-import { TunnelError } from '../../errors.ts'
+import { asTunnelError, TunnelError } from '../../errors.ts'
 import { Link } from '../../mux/link.ts'
 import { tokenIssuer } from '../../net/claims.ts'
 import { formatDuration } from '../../net/duration.ts'
@@ -15,12 +16,15 @@ import { inspectToken } from '../../token/token.ts'
 import { Config } from '../config/config.ts'
 import type { Context } from '../config/context.ts'
 import { configFile } from '../config/paths.ts'
+import { isTokenGiven } from '../dialler.ts'
+import { type GatewayFlags, gatewayAddress, gatewayOptions } from '../gateway-options.ts'
 import type { Io } from '../io.ts'
 import type { LoginOffer } from '../oidc.ts'
-import { type GatewayFlags, gatewayAddress, gatewayOptions, option } from '../options.ts'
+import { option } from '../options.ts'
 import { writePrivately } from '../own-file.ts'
 import { shutdownOnSignals } from '../signals.ts'
 import { software } from '../version.ts'
+import { warn } from '../warning.ts'
 import { storedToken } from './context.ts'
 
 interface Flags extends GatewayFlags {
@@ -67,21 +71,19 @@ async function run(flags: Flags, io: Io): Promise<void> {
     const { signal } = shutdown
     const login = await logIn(address, flags, io, signal)
     const agents = await check(address, login.token, signal)
-    const tokenFile = login.keep === undefined ? absolute(flags.tokenFile) : storedToken(config.file, name)
-    const context: Context = {
-      gateway: url.href.replace(/\/$/, ''),
-      'token-file': tokenFile,
-      ...(flags.caFile !== undefined && { 'ca-file': absolute(flags.caFile) }),
-      ...(flags.allowPlaintext && { 'allow-plaintext': 'true' }),
-      ...(flags.agent !== undefined && { agent: flags.agent }),
-      ...(flags.namespace !== undefined && { namespace: flags.namespace }),
-    }
+    const tokenFile = login.keep === undefined ? flags.tokenFile : storedToken(config.file, name)
+    const context = contextFrom(url, { ...flags, ...(tokenFile !== undefined && { tokenFile }) })
     config.set(name, context)
     config.use(name)
-    await login.keep?.(tokenFile)
+    await login.keep?.(storedToken(config.file, name))
     await config.save()
     const who = describe(login.token, agents)
     io.stderr.write(`logged in to ${context.gateway} ${who}\ncontext ${name} is the current one\n`)
+    const left = [
+      ...(flags.header ? ['--header'] : []),
+      ...(flags.insecureSkipVerify ? ['--insecure-skip-verify'] : []),
+    ]
+    if (left.length > 0) io.stderr.write(`the context does not keep ${left.join(' and ')}: give that each time\n`)
   } catch (thrown) {
     if (shutdown.interrupted()) throw new TunnelError('INTERRUPTED', 'interrupted')
     throw thrown
@@ -90,15 +92,35 @@ async function run(flags: Flags, io: Io): Promise<void> {
   }
 }
 
+function contextFrom(url: URL, flags: Flags): Context {
+  const { tokenFile, caFile, tlsServerName, clientCert, clientKey, headerFile, allowPlaintext, agent, namespace } =
+    flags
+  return {
+    gateway: url.href.replace(/\/$/, ''),
+    ...(tokenFile !== undefined && { 'token-file': resolve(tokenFile) }),
+    ...(caFile !== undefined && { 'ca-file': resolve(caFile) }),
+    ...(tlsServerName !== undefined && { 'tls-server-name': tlsServerName }),
+    ...(clientCert !== undefined && { 'client-cert': resolve(clientCert) }),
+    ...(clientKey !== undefined && { 'client-key': resolve(clientKey) }),
+    ...(headerFile !== undefined && { 'header-file': resolve(headerFile) }),
+    ...(allowPlaintext && { 'allow-plaintext': 'true' }),
+    ...(agent !== undefined && { agent }),
+    ...(namespace !== undefined && { namespace }),
+  }
+}
+
 interface Login {
-  readonly token: string
+  /** Absent: a certificate names this end. */
+  readonly token?: string
   /** Absent for a token that is in a file of the user's already. */
   readonly keep?: (tokenFile: string) => Promise<void>
 }
 
-async function logIn(address: GatewayAddress, { tokenFile }: Flags, io: Io, signal: AbortSignal): Promise<Login> {
+async function logIn(address: GatewayAddress, flags: Flags, io: Io, signal: AbortSignal): Promise<Login> {
   const { env, stdin } = io
-  const given = tokenFile !== undefined || (env.TUNNELCTL_TOKEN ?? '') !== ''
+  const { tokenFile } = flags
+  const given = isTokenGiven(flags, io)
+  if (!given && (await isKnownByCertificate(address, io, signal))) return {}
   const offer = given ? undefined : await offered(address, signal)
   if (offer !== undefined) {
     const [{ logInByDevice }, { keepTokens }] = await Promise.all([import('../oidc.ts'), import('../renewal.ts')])
@@ -108,7 +130,7 @@ async function logIn(address: GatewayAddress, { tokenFile }: Flags, io: Io, sign
   const asked = !given && stdin.isTTY && io.stderr.isTTY
   const token = asked
     ? await readToken({ env: { TUNNELCTL_TOKEN: await (await import('../prompt.ts')).askSecret('Token', io) }, stdin })
-    : await readToken({ tokenFile, env, stdin, warn: message => io.stderr.write(`warning: ${message}\n`) })
+    : await readToken({ tokenFile, env, stdin, warn: message => warn(io, message) })
   if (tokenFile !== undefined && tokenFile !== '-') return { token }
   return {
     token,
@@ -116,6 +138,21 @@ async function logIn(address: GatewayAddress, { tokenFile }: Flags, io: Io, sign
       await rm(grantFile(file), { force: true })
       await writePrivately(file, `${token}\n`)
     },
+  }
+}
+
+/** Whether the gateway lets this end in without a token. */
+async function isKnownByCertificate(address: GatewayAddress, io: Io, signal: AbortSignal): Promise<boolean> {
+  if (address.certificate === undefined || address.url.protocol !== 'wss:') return false
+  try {
+    await askGateway({ ...address, path: '/v1/services', signal })
+    return true
+  } catch (thrown) {
+    const { code, message } = asTunnelError(thrown)
+    if (code !== 'UNAUTHENTICATED') throw thrown
+    // It may be for what stands in front of the gateway alone.
+    warn(io, `the certificate is not enough: ${message}`)
+    return false
   }
 }
 
@@ -129,7 +166,7 @@ async function offered(address: GatewayAddress, signal: AbortSignal): Promise<Lo
 }
 
 /** Comes in as `connect` would. Returns the agents that the token may use, of those that are connected. */
-async function check(address: GatewayAddress, token: string, signal: AbortSignal): Promise<unknown> {
+async function check(address: GatewayAddress, token: string | undefined, signal: AbortSignal): Promise<unknown> {
   const carrier = await dialGateway({ ...address, role: 'connect', token, clock: systemClock, signal })
   const link = await Link.greet(carrier, { clock: systemClock, hello: { role: 'connect', software }, signal })
   link.close('logged in')
@@ -138,15 +175,15 @@ async function check(address: GatewayAddress, token: string, signal: AbortSignal
 }
 
 /** Only a token of the gateway's own issuer says itself what it allows. */
-function describe(token: string, connected: unknown): string {
+function describe(token: string | undefined, connected: unknown): string {
+  if (token === undefined) return `by a certificate; agents connected: ${listed(connected)}`
   const now = Date.now()
   const { claims, expiresAt } = inspectToken(token, now)
-  const list = (value: unknown) =>
-    Array.isArray(value) && value.length > 0 ? escapeText(value.join(', '), 200) : 'none'
   const lifetime = expiresAt === undefined ? '' : `, for ${formatDuration(expiresAt - now)}`
   const who = `as ${escapeText(String(claims.email ?? claims.sub), 100)}${lifetime}`
-  if (claims.iss !== tokenIssuer) return `${who}; agents connected: ${list(connected)}`
-  return `${who}: agents ${list(claims.agents)}; allowed ${list(claims.allow)}`
+  if (claims.iss !== tokenIssuer) return `${who}; agents connected: ${listed(connected)}`
+  return `${who}: agents ${listed(claims.agents)}; allowed ${listed(claims.allow)}`
 }
 
-const absolute = (path = ''): string => resolve(path)
+const listed = (value: unknown): string =>
+  Array.isArray(value) && value.length > 0 ? escapeText(value.join(', '), 200) : 'none'

@@ -4,8 +4,10 @@ import { askGateway } from '../../carrier/ask.ts'
 import { TunnelError } from '../../errors.ts'
 import { formatTarget, parseTarget } from '../../net/target.ts'
 import { applyContext, contextOption } from '../config/apply.ts'
+import { tokenOf } from '../dialler.ts'
+import { type GatewayFlags, gatewayAddress, gatewayOptions } from '../gateway-options.ts'
 import type { Io } from '../io.ts'
-import { type GatewayFlags, gatewayAddress, gatewayOptions, option, tokenOf } from '../options.ts'
+import { option } from '../options.ts'
 import { shutdownOnSignals } from '../signals.ts'
 
 interface Flags extends GatewayFlags {

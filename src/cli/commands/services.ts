@@ -7,8 +7,9 @@ import { formatTarget } from '../../net/target.ts'
 import { formatColumns } from '../columns.ts'
 import { applyContext, contextOption } from '../config/apply.ts'
 import { askDirectory, type ListedAgent } from '../directory.ts'
+import { type GatewayFlags, gatewayOptions } from '../gateway-options.ts'
 import type { Io } from '../io.ts'
-import { type GatewayFlags, gatewayOptions, option } from '../options.ts'
+import { option } from '../options.ts'
 
 interface Flags extends GatewayFlags {
   readonly agent?: string

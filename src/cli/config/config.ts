@@ -14,7 +14,7 @@ import { TunnelError } from '../../errors.ts'
 import { quote } from '../../net/quote.ts'
 import { explainFileError } from '../../net/smallfile.ts'
 import { writePrivately } from '../own-file.ts'
-import { type Context, contextKeys } from './context.ts'
+import { type Context, contextKeys, fileKeys } from './context.ts'
 import { besideConfig } from './paths.ts'
 
 const MAX_CONFIG_BYTES = 256 * 1024
@@ -54,12 +54,11 @@ export class Config {
   context(name: string): Context {
     const found = this.#contexts()[name]
     if (found === undefined) throw this.#unknown(name)
-    const { 'token-file': tokenFile, 'ca-file': caFile } = found
-    return {
-      ...found,
-      ...(tokenFile !== undefined && { 'token-file': besideConfig(this.file, tokenFile) }),
-      ...(caFile !== undefined && { 'ca-file': besideConfig(this.file, caFile) }),
-    }
+    const paths = fileKeys.flatMap(key => {
+      const path = found[key]
+      return path === undefined ? [] : [[key, besideConfig(this.file, path)] as const]
+    })
+    return { ...found, ...Object.fromEntries(paths) }
   }
 
   /** Makes the context, or replaces it. */

@@ -7,7 +7,7 @@ import { throughput } from './throughput.ts'
 
 /** Yields each finding as it is made; after the first that is wrong, the others are skipped. A check that does not apply yields nothing. */
 export async function* examine(patient: Patient): AsyncGenerator<Finding> {
-  const known: Known = { address: { url: new URL('ws://unknown') }, token: '' }
+  const known: Known = { address: { url: new URL('ws://unknown') }, token: undefined }
   let failed = false
   for (const [name, check] of checks) {
     if (failed) {

@@ -2,8 +2,10 @@
 import { lookup } from 'node:dns/promises'
 import { connect as connectTcp, isIP } from 'node:net'
 import { connect as connectTls } from 'node:tls'
+import { trust } from '../../carrier/approach.ts'
 import { askGateway } from '../../carrier/ask.ts'
-import { dialGateway, readCa } from '../../carrier/dial.ts'
+import { type ClientCertificateFiles, nameOf, readClientCertificate } from '../../carrier/client-certificate.ts'
+import { dialGateway } from '../../carrier/dial.ts'
 import { explain, unreachable } from '../../carrier/refusal.ts'
 import { systemClock } from '../../clock.ts'
 import { TunnelError } from '../../errors.ts'
@@ -11,7 +13,6 @@ import { Link } from '../../mux/link.ts'
 import { tokenIssuer } from '../../net/claims.ts'
 import { formatDuration } from '../../net/duration.ts'
 import { inspectToken } from '../../token/token.ts'
-import { gatewayAddress } from '../options.ts'
 import { formatMs } from '../output/units.ts'
 import { proxyFor } from '../proxy.ts'
 import { software } from '../version.ts'
@@ -21,13 +22,15 @@ import { type Known, type Patient, TIMEOUT_MS } from './patient.ts'
 const MAX_CLOCK_OFFSET_MS = 60_000
 const DAY_MS = 24 * 60 * 60_000
 
-export async function configuration({ flags, env }: Patient, known: Known): Promise<string> {
-  known.address = await gatewayAddress(flags, { env })
+export async function configuration(patient: Patient, known: Known): Promise<string> {
+  known.address = await patient.address()
   return `the gateway is ${known.address.url.href.replace(/\/$/, '')}`
 }
 
-export async function token(patient: Patient, known: Known): Promise<string> {
+export async function token(patient: Patient, known: Known): Promise<string | undefined> {
   known.token = await patient.token()
+  const { certificate } = known.address
+  if (known.token === undefined) return certificate === undefined ? undefined : await byCertificate(certificate)
   const now = Date.now()
   const { claims, expired, expiresAt, problem } = inspectToken(known.token, now)
   // What an OIDC issuer has made, the rules of the gateway judge.
@@ -46,6 +49,17 @@ export async function token(patient: Patient, known: Known): Promise<string> {
   const lifetime = expiresAt === undefined ? '' : `, good for ${formatDuration(expiresAt - now)}`
   if (foreign) return `for ${String(claims.email ?? claims.sub)}, from ${String(claims.iss)}${lifetime}`
   return `for ${String(claims.sub)}${lifetime}; allows ${listed(claims.allow)} at ${listed(claims.agents)}`
+}
+
+async function byCertificate(files: ClientCertificateFiles): Promise<string> {
+  const certificate = await readClientCertificate(files)
+  const left = Date.parse(certificate.parsed.validTo) - Date.now()
+  if (left <= 0) {
+    throw new TunnelError('UNAUTHENTICATED', `${files.cert} has expired ${formatDuration(-left)} ago`, {
+      hint: 'get a new certificate',
+    })
+  }
+  return `none, but a certificate for ${nameOf(certificate) ?? 'nobody'}, good for ${formatDuration(left)}`
 }
 
 export async function proxy({ env }: Patient, { address }: Known): Promise<string | undefined> {
@@ -92,12 +106,17 @@ export async function network(_: Patient, { address }: Known): Promise<string | 
 }
 
 export async function tls(_: Patient, { address }: Known): Promise<string | undefined> {
-  const { url, caFile, agent } = address
+  const { url, insecure, agent } = address
   if (agent !== undefined || url.protocol !== 'wss:') return undefined
   const host = hostOf(url)
-  const ca = caFile === undefined ? {} : { ca: readCa(caFile) }
   const servername = isIP(host) === 0 ? { servername: host } : {}
-  const socket = connectTls({ host, port: portOf(url), timeout: TIMEOUT_MS, ...servername, ...ca })
+  const socket = connectTls({
+    host,
+    port: portOf(url),
+    timeout: TIMEOUT_MS,
+    ...servername,
+    ...(await trust(address)),
+  })
   try {
     await new Promise<void>((resolve, reject) => {
       socket.once('secureConnect', resolve)
@@ -105,7 +124,9 @@ export async function tls(_: Patient, { address }: Known): Promise<string | unde
       socket.once('error', error => reject(explain(url, error)))
     })
     const days = Math.floor((Date.parse(socket.getPeerCertificate().valid_to) - Date.now()) / DAY_MS)
-    return `${socket.getProtocol() ?? 'TLS'}, and the certificate is good for ${days} days`
+    const protocol = socket.getProtocol() ?? 'TLS'
+    if (insecure) return `${protocol}, with a certificate that is not checked`
+    return `${protocol}, and the certificate is good for ${days} days`
   } finally {
     socket.destroy()
   }
@@ -120,7 +141,7 @@ export async function gateway(patient: Patient, { address, token: secret }: Know
   if (date !== undefined) answers.set(patient, date - Date.now())
   const { agents } = body as { agents?: readonly unknown[] }
   const count = Array.isArray(agents) ? agents.length : 0
-  return `lets this token in; ${count === 1 ? 'one agent that it names is' : `${count} agents that it names are`} connected`
+  return `lets this ${secret === undefined ? 'certificate' : 'token'} in; ${count === 1 ? 'one agent that it names is' : `${count} agents that it names are`} connected`
 }
 
 export async function clock(patient: Patient): Promise<string | undefined> {

@@ -1,12 +1,11 @@
 /** What a check of `tunnelctl doctor` is given, and what it finds. */
-import type { GatewayAddress } from '../../carrier/dial.ts'
+import type { GatewayAddress } from '../../carrier/approach.ts'
 import type { TunnelError } from '../../errors.ts'
 import type { Target } from '../../net/target.ts'
-import type { GatewayFlags } from '../options.ts'
 
 export interface Patient {
-  readonly flags: GatewayFlags
-  readonly token: () => Promise<string>
+  readonly address: () => Promise<GatewayAddress>
+  readonly token: () => Promise<string | undefined>
   readonly agent: string | undefined
   readonly target: Target | undefined
   readonly env: NodeJS.ProcessEnv
@@ -26,7 +25,8 @@ export const TIMEOUT_MS = 10_000
 /** What the checks before have found out. */
 export interface Known {
   address: GatewayAddress
-  token: string
+  /** Absent: a certificate names this end. */
+  token: string | undefined
 }
 
 /** Says in a few words what it found, or nothing when it does not apply; throws the TunnelError that says what is wrong. */

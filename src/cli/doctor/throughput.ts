@@ -5,7 +5,8 @@
 import { type ClientRequest, request as httpRequest, type IncomingMessage } from 'node:http'
 import { request as httpsRequest } from 'node:https'
 import type { Readable, Writable } from 'node:stream'
-import { gatewayEndpoint, readCa } from '../../carrier/dial.ts'
+import { approach } from '../../carrier/approach.ts'
+import { gatewayEndpoint } from '../../carrier/dial.ts'
 import { systemClock } from '../../clock.ts'
 import { TunnelError } from '../../errors.ts'
 import { MeasureWay, measureTarget, pour } from '../../net/measure.ts'
@@ -20,8 +21,10 @@ const MAX_COUNT_BYTES = 32
 
 export async function throughput(patient: Patient, known: Known): Promise<string> {
   const first = await measured(async () => {
-    const post = ask(patient, known, 'POST')
-    return rates(await upRate(post, answerTo(post)), await downRate(await answerTo(ask(patient, known, 'GET').end())))
+    const post = await ask(patient, known, 'POST')
+    const up = await upRate(post, answerTo(post))
+    const get = await ask(patient, known, 'GET')
+    return rates(up, await downRate(await answerTo(get.end())))
   })
   const whole = await measured(() =>
     withProbe(patient, known, measureTarget, async ({ dial }) => {
@@ -45,14 +48,11 @@ async function measured(task: () => Promise<string>): Promise<string> {
   }
 }
 
-function ask({ signal }: Patient, { address, token }: Known, method: 'GET' | 'POST'): ClientRequest {
-  const { url, caFile, agent = false } = address
-  const secure = url.protocol === 'wss:'
+async function ask({ signal }: Patient, { address, token }: Known, method: 'GET' | 'POST'): Promise<ClientRequest> {
+  const { url } = address
   const endpoint = gatewayEndpoint(url, '/v1/measure')
-  const ca = caFile === undefined ? {} : { ca: readCa(caFile) }
-  const headers = { authorization: `Bearer ${token}` }
-  const options = { method, headers, agent, signal, timeout: TIMEOUT_MS, ...ca }
-  const request = (secure ? httpsRequest : httpRequest)(endpoint, options)
+  const options = { agent: false, ...(await approach(address, token)), method, signal, timeout: TIMEOUT_MS }
+  const request = (url.protocol === 'wss:' ? httpsRequest : httpRequest)(endpoint, options)
   request.on('timeout', () => request.destroy())
   return request
 }

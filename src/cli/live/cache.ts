@@ -21,7 +21,18 @@ export interface Cached {
 type Env = Readonly<Record<string, string | undefined>>
 
 /** The variables that decide who is asked, and as whom. */
-const ASKED_WITH = ['GATEWAY', 'CONTEXT', 'TOKEN_FILE', 'TOKEN', 'CA_FILE'] as const
+const ASKED_WITH = [
+  'GATEWAY',
+  'CONTEXT',
+  'TOKEN_FILE',
+  'TOKEN',
+  'CA_FILE',
+  'TLS_SERVER_NAME',
+  'CLIENT_CERT',
+  'CLIENT_KEY',
+  'HEADER',
+  'HEADER_FILE',
+] as const
 
 export function cacheFile(env: Env): string {
   const { XDG_CACHE_HOME: xdg, HOME: home } = env

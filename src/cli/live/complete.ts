@@ -17,6 +17,10 @@ const asking: ReadonlyMap<string, string> = new Map([
   ['--context', 'TUNNELCTL_CONTEXT'],
   ['--token-file', 'TUNNELCTL_TOKEN_FILE'],
   ['--ca-file', 'TUNNELCTL_CA_FILE'],
+  ['--tls-server-name', 'TUNNELCTL_TLS_SERVER_NAME'],
+  ['--client-cert', 'TUNNELCTL_CLIENT_CERT'],
+  ['--client-key', 'TUNNELCTL_CLIENT_KEY'],
+  ['--header-file', 'TUNNELCTL_HEADER_FILE'],
 ])
 
 /** Never rejects; the exit code is always 0. */

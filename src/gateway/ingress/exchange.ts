@@ -13,7 +13,7 @@ import { TunnelError } from '../../errors.ts'
 import { abort } from '../../net/splice.ts'
 import type { Connections, ServiceOptions, ServiceRequest } from './connections.ts'
 import { Failure, failureOf, NO_HTTP } from './failure.ts'
-import { responseFields, trailerFields } from './fields.ts'
+import { trailerFields } from './fields.ts'
 import { Interim } from './interim.ts'
 import type { Watched } from './patience.ts'
 import { type Exchanger, MAX_HEADER_BYTES, type Plan } from './plan.ts'
@@ -215,10 +215,10 @@ class Exchange {
   }
 
   #passAnswer(answer: IncomingMessage, watched: Watched, fail: (thrown: unknown) => void): void {
-    const { record, idleTimeoutMs, dropField } = this.#plan
+    const { record, idleTimeoutMs, answerFields } = this.#plan
     const response = this.#response
     const { statusCode: status = 0, statusMessage, headers } = answer
-    const fields = responseFields(answer.rawHeaders, dropField)
+    const fields = answerFields(answer.rawHeaders)
     response.sendDate = headers.date === undefined
     // Whether its body still comes, only the client knows.
     if (this.#interim.waiting) response.shouldKeepAlive = false

@@ -3,6 +3,7 @@ import { type ServerResponse, STATUS_CODES } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { Clock } from '../../clock.ts'
 import { type ErrorCode, TunnelError } from '../../errors.ts'
+import { HSTS } from './fields.ts'
 
 /** An answer of the ingress's own. */
 export class Failure extends Error {
@@ -63,6 +64,8 @@ export interface FailureContext {
   readonly requestId: string
   /** The client's `Accept`. */
   readonly accept: string | undefined
+  /** What `Strict-Transport-Security` says. */
+  readonly hsts: string | undefined
 }
 
 /** For how long the rest of a request that was refused is read, and dropped. */
@@ -98,7 +101,7 @@ export function refuseSocket(socket: Duplex, failure: Failure, context: FailureC
 
 function rendered(
   failure: Failure,
-  { requestId, accept = '' }: FailureContext,
+  { requestId, accept = '', hsts }: FailureContext,
 ): { headers: Record<string, string>; body: string } {
   const { status, code, message } = failure
   const json = /\bapplication\/(?:[\w.-]+\+)?json\b/i.test(accept)
@@ -114,6 +117,7 @@ function rendered(
       'Cache-Control': 'no-store',
       'X-Content-Type-Options': 'nosniff',
       'X-Request-Id': requestId,
+      ...(hsts !== undefined && { [HSTS]: hsts }),
       ...failure.headers,
     },
     body,

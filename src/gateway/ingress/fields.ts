@@ -29,6 +29,9 @@ export interface Way {
   readonly trusted: boolean
 }
 
+/** RFC 6797, 6.1. */
+export const HSTS = 'Strict-Transport-Security'
+
 export const PSEUDONYM = 'tunnelctl'
 
 /** Messages that have come this far round go round for ever. */
@@ -60,10 +63,18 @@ export function requestFields(rawHeaders: Fields, way: Way, without: ReadonlySet
   return fields
 }
 
-/** Of a response. */
-export function responseFields(rawHeaders: Fields, without: (name: string, value: string) => boolean): string[] {
+/**
+ * Of a response.
+ * @param hsts what `Strict-Transport-Security` says, if the service does not say it; undefined: nothing
+ */
+export function responseFields(
+  rawHeaders: Fields,
+  without: (name: string, value: string) => boolean,
+  hsts: string | undefined,
+): string[] {
   const kept = passedOn(rawHeaders, name => name === 'via')
   const fields = filter(kept, (name, value) => !without(name, value))
+  if (hsts !== undefined && valuesOf(fields, 'strict-transport-security').length === 0) fields.push(HSTS, hsts)
   fields.push('Via', after(joined(rawHeaders, 'via'), `1.1 ${PSEUDONYM}`))
   return fields
 }

@@ -15,14 +15,15 @@ import { mayUseAgent, type Principal } from '../principal.ts'
 import type { Registry } from '../registry.ts'
 import { type Access, LOGIN_PATH, OWN_PATH, setsOwnCookie, withoutOwnCookie } from './access.ts'
 import { chooseAgent } from './choice.ts'
-import { type Client, clientOf } from './client.ts'
+import { clientOf } from './client.ts'
 import { clientAddress } from './client-address.ts'
 import { Connections } from './connections.ts'
 import { passRequest } from './exchange.ts'
 import { answerFailure, Failure, type FailureContext, failureOf, refuseSocket } from './failure.ts'
-import { isLoop, requestFields } from './fields.ts'
+import { isLoop, requestFields, responseFields } from './fields.ts'
 import { type FrameDetail, type FrameWatch, watchFrames } from './frames.ts'
 import { hostOf } from './host.ts'
+import { answerLogin } from './login.ts'
 import { passTls } from './passthrough.ts'
 import { Patience } from './patience.ts'
 import type { Exchanger, Plan } from './plan.ts'
@@ -42,6 +43,8 @@ export interface IngressOptions {
   /** Proxies in front of the gateway: what they say of the client is believed. Absent: there are none. */
   readonly trusted: BlockList | undefined
   readonly frames: FrameDetail
+  /** For so long browsers come over TLS alone, once they have; 0: they are told nothing. */
+  readonly hstsMs: number
   readonly clock: Clock
   readonly randomBytes: (bytes: number) => Buffer
   readonly log: Log
@@ -54,13 +57,14 @@ interface Admitted {
   readonly destination: Destination
   readonly route: Route
   readonly agent: string
-  readonly client: Client
 }
 
 export class Ingress {
   readonly #options: IngressOptions
   readonly #exchanger: Exchanger
   readonly #upgraded = new Set<Socket>()
+  /** What is under way, with what cuts it. */
+  readonly #live = new Map<RequestRecord, () => void>()
   /** Tells the requests of this process from those of others. */
   readonly #idPrefix: string
   #requests = 0
@@ -93,16 +97,17 @@ export class Ingress {
   /** Answers, whatever happens. */
   async request(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const record = this.#record(request)
+    const { access } = this.#options
     response.on('error', () => {})
-    this.totals.open++
+    this.#begin(record, () => response.destroy())
     try {
       const admitted = await this.#admit(request, record, false)
-      if (admitted === undefined) return this.#logIn(request, response, record)
+      if (admitted === undefined) return answerLogin(request, response, { record, access, hsts: this.#hstsOf(record) })
       await passRequest(this.#exchanger, request, response, this.#plan(request, admitted, record))
     } catch (thrown) {
       const failure = this.#failed(thrown, record)
       if (response.headersSent || response.destroyed) response.destroy()
-      else answerFailure(response, failure, contextOf(request, record), this.#options.clock)
+      else answerFailure(response, failure, this.#contextOf(request, record), this.#options.clock)
     } finally {
       this.#finish(record)
     }
@@ -111,7 +116,7 @@ export class Ingress {
   /** Takes over the socket, which has an `error` listener. */
   async upgrade(request: IncomingMessage, socket: Socket, head: Buffer): Promise<void> {
     const record = this.#record(request)
-    this.totals.open++
+    this.#begin(record, () => socket.destroy())
     this.#upgraded.add(socket)
     try {
       const admitted = await this.#admit(request, record, true)
@@ -124,7 +129,7 @@ export class Ingress {
       record.frames = watch.summary()
       this.totals.watched(watch.summary())
     } catch (thrown) {
-      refuseSocket(socket, this.#failed(thrown, record), contextOf(request, record))
+      refuseSocket(socket, this.#failed(thrown, record), this.#contextOf(request, record))
     } finally {
       this.#upgraded.delete(socket)
       this.#finish(record)
@@ -152,6 +157,15 @@ export class Ingress {
     return { host, path: `${LOGIN_PATH}?code=${access.invite(principal, host)}` }
   }
 
+  /** Ends what those have under way of whom `isRevoked` says so. */
+  endRevoked(isRevoked: (principal: Principal) => boolean): void {
+    for (const [record, cut] of this.#live) {
+      if (record.principal === undefined || !isRevoked(record.principal)) continue
+      record.code = 'REVOKED'
+      cut()
+    }
+  }
+
   /** Ends everything but requests that are no upgrades: those end with their server. */
   close(): void {
     for (const socket of this.#upgraded) socket.destroy()
@@ -161,9 +175,10 @@ export class Ingress {
 
   async #passTls(host: string, route: Route, socket: Socket): Promise<void> {
     const { clock, registry, uplinks } = this.#options
-    const record = new RequestRecord({ id: this.#nextId(), client: clientAddress(socket), method: 'TLS' }, clock)
+    const client = { address: clientAddress(socket), protocol: 'https', throughProxy: false } as const
+    const record = new RequestRecord({ id: this.#nextId(), client, method: 'TLS' }, clock)
     record.host = host
-    this.totals.open++
+    this.#begin(record, () => socket.destroy())
     this.#upgraded.add(socket)
     try {
       await passTls({ ...this.#exchanger, registry, uplinks }, socket, route, record)
@@ -178,7 +193,7 @@ export class Ingress {
 
   /** Undefined for what the ingress answers itself. */
   async #admit(request: IncomingMessage, record: RequestRecord, upgrading: boolean): Promise<Admitted | undefined> {
-    const { routes, trusted, registry, access } = this.#options
+    const { routes, registry, access } = this.#options
     const destination = destinationOf(request)
     const { host, path } = destination
     record.host = host
@@ -192,19 +207,20 @@ export class Ingress {
     const route = routes().find(host, path)
     if (route === undefined) throw new Failure(404, 'NO_ROUTE', 'There is nothing here.')
     record.target = route.target
-    const client = clientOf(request, trusted)
-    if (route.allowed !== undefined && !inRanges(route.allowed, client.address)) {
+    if (route.allowed !== undefined && !inRanges(route.allowed, record.client.address)) {
       throw new Failure(403, 'ADDRESS', 'The service may not be reached from this address.')
     }
     const principal = route.access === 'public' ? undefined : await access.principalOf(request, host, upgrading)
-    record.subject = principal?.subject
+    record.principal = principal
     const agent = chooseAgent(registry, route, principal)
     record.agent = agent
     if (principal !== undefined) authorize(principal, agent, route)
-    return { destination, route, agent, client }
+    return { destination, route, agent }
   }
 
-  #plan(request: IncomingMessage, { destination, route, agent, client }: Admitted, record: RequestRecord): Plan {
+  #plan(request: IncomingMessage, { destination, route, agent }: Admitted, record: RequestRecord): Plan {
+    const { client } = record
+    const hsts = this.#hstsOf(record)
     const { target, responseTimeoutMs, idleTimeoutMs, headers } = route
     const set = headers.length === 0 ? NO_FIELDS : new Set(headers.map(([name]) => name.toLowerCase()))
     const way = {
@@ -225,36 +241,14 @@ export class Ingress {
       responseTimeoutMs,
       idleTimeoutMs,
       record,
-      dropField: (name, value) => name === 'set-cookie' && setsOwnCookie(value),
+      answerFields: raw => responseFields(raw, isOwnCookie, hsts),
     }
-  }
-
-  /** `GET /.tunnelctl/login?code=…`: the code goes, the cookie comes, and the page is the service's. */
-  #logIn(request: IncomingMessage, response: ServerResponse, record: RequestRecord): void {
-    const url = new URL(request.url ?? '', 'http://ingress')
-    if (url.pathname !== LOGIN_PATH || request.method !== 'GET') {
-      throw new Failure(404, 'NO_ROUTE', 'There is nothing here.')
-    }
-    const cookie = this.#options.access.redeem(url.searchParams.get('code') ?? '', record.host)
-    if (cookie === undefined) {
-      throw new Failure(403, 'UNAUTHENTICATED', 'This code is not good any more. Type tunnelctl open again.')
-    }
-    record.status = 303
-    response.writeHead(303, {
-      Location: '/',
-      'Set-Cookie': cookie,
-      'Cache-Control': 'no-store',
-      'Referrer-Policy': 'no-referrer',
-      'Content-Length': '0',
-    })
-    response.end()
   }
 
   #record(request: IncomingMessage): RequestRecord {
     const { clock, trusted } = this.#options
-    const id = this.#nextId()
-    const { address } = clientOf(request, trusted)
-    return new RequestRecord({ id, client: address, method: request.method ?? '' }, clock)
+    const start = { id: this.#nextId(), client: clientOf(request, trusted), method: request.method ?? '' }
+    return new RequestRecord(start, clock)
   }
 
   #nextId(): string {
@@ -267,10 +261,26 @@ export class Ingress {
     return watchFrames(frames, id, log, clock)
   }
 
+  #begin(record: RequestRecord, cut: () => void): void {
+    this.totals.open++
+    this.#live.set(record, cut)
+  }
+
   #finish(record: RequestRecord): void {
     this.totals.open--
+    this.#live.delete(record)
     this.totals.counted(record.status, record.bytesIn, record.bytesOut, record.reused)
     record.finish(this.#options.log)
+  }
+
+  #contextOf(request: IncomingMessage, record: RequestRecord): FailureContext {
+    return { requestId: record.id, accept: request.headers.accept, hsts: this.#hstsOf(record) }
+  }
+
+  /** Over a connection that anybody could have changed it is not to be said (RFC 6797, 7.2). */
+  #hstsOf({ client }: RequestRecord): string | undefined {
+    const { hstsMs } = this.#options
+    return client.protocol === 'https' && hstsMs > 0 ? `max-age=${Math.floor(hstsMs / 1000)}` : undefined
   }
 
   #failed(thrown: unknown, record: RequestRecord): Failure {
@@ -287,6 +297,4 @@ function authorize(principal: Principal, agent: string, { target }: Route): void
   }
 }
 
-function contextOf(request: IncomingMessage, record: RequestRecord): FailureContext {
-  return { requestId: record.id, accept: request.headers.accept }
-}
+const isOwnCookie = (name: string, value: string): boolean => name === 'set-cookie' && setsOwnCookie(value)

@@ -16,8 +16,8 @@ export interface Plan {
   readonly responseTimeoutMs: number
   readonly idleTimeoutMs: number
   readonly record: RequestRecord
-  /** Fields of the answer that are not passed on. */
-  readonly dropField: (name: string, value: string) => boolean
+  /** Those of the answer to the client, out of those of the service's answer; both flat pairs. */
+  readonly answerFields: (rawHeaders: readonly string[]) => string[]
 }
 
 export interface Exchanger {

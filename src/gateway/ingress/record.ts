@@ -2,6 +2,8 @@
 import type { Clock } from '../../clock.ts'
 import { formatTarget, type Target } from '../../net/target.ts'
 import type { Log } from '../../observe/log.ts'
+import type { Principal } from '../principal.ts'
+import type { Client } from './client.ts'
 
 /**
  * `routing` until a target is known, `opening` until the service has accepted a stream (or one that is open is used again), `sent`
@@ -11,7 +13,7 @@ export type Progress = 'routing' | 'opening' | 'sent' | 'answering' | 'upgraded'
 
 export interface RecordStart {
   readonly id: string
-  readonly client: string
+  readonly client: Client
   readonly method: string
 }
 
@@ -22,7 +24,8 @@ export class RequestRecord {
   path = ''
   target: Target | undefined
   agent: string | undefined
-  subject: string | undefined
+  /** Who was let in; undefined where nobody was asked. */
+  principal: Principal | undefined
   status = 0
   /** Of bodies, or of what followed an upgrade. */
   bytesIn = 0
@@ -47,6 +50,10 @@ export class RequestRecord {
     this.#since = clock.now()
   }
 
+  get client(): Client {
+    return this.#start.client
+  }
+
   /** No byte of an answer has left yet. */
   get unanswered(): boolean {
     return this.#progress === 'routing' || this.#progress === 'opening' || this.#progress === 'sent'
@@ -62,17 +69,19 @@ export class RequestRecord {
     if (this.#progress === 'done') return
     this.transition('done')
     const { client, method } = this.#start
-    const { id, host, path, target, agent, subject, status, bytesIn, bytesOut, upgrade, connected, reused, code } = this
+    const { id, host, path, target, agent, principal, status, bytesIn, bytesOut, upgrade, connected, reused, code } =
+      this
     // What is undefined is not shown; an object that is spread together takes several times as long.
     log.info('request', {
       id,
-      client,
+      client: client.address,
       method,
       host,
       path,
       target: target && formatTarget(target),
       agent,
-      subject,
+      subject: principal?.subject,
+      tokenId: principal?.tokenId,
       status,
       bytesIn,
       bytesOut,

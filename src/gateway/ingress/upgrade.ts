@@ -7,7 +7,6 @@ import type { Socket } from 'node:net'
 import { abort, splice, type Tap } from '../../net/splice.ts'
 import { valuesOf } from '../header.ts'
 import { Failure, failureOf } from './failure.ts'
-import { responseFields } from './fields.ts'
 import type { Watched } from './patience.ts'
 import { type Exchanger, MAX_HEADER_BYTES, type Plan } from './plan.ts'
 
@@ -52,7 +51,7 @@ export function passUpgrade(
   head: Buffer,
   plan: UpgradePlan,
 ): Promise<void> {
-  const { agent, target, method, url, fields, record, token, idleTimeoutMs, dropField, tap } = plan
+  const { agent, target, method, url, fields, record, token, idleTimeoutMs, answerFields, tap } = plan
   record.transition('opening')
   return new Promise((resolve, reject) => {
     const gone = new AbortController()
@@ -126,7 +125,7 @@ export function passUpgrade(
       record.status = 101
       record.upgrade = token.toLowerCase()
       totals.upgraded++
-      socket.write(acceptance(answer, token, dropField), 'latin1')
+      socket.write(acceptance(answerFields(answer.rawHeaders), token), 'latin1')
       tap?.fromStream(behind)
       tap?.fromSocket(head)
       if (behind.length > 0) socket.write(behind)
@@ -164,8 +163,8 @@ function agrees({ headers }: IncomingMessage, token: string): boolean {
   return options.includes('upgrade') && headers.upgrade?.trim().toLowerCase() === token.toLowerCase()
 }
 
-function acceptance(answer: IncomingMessage, token: string, dropField: Plan['dropField']): string {
-  const fields = [...responseFields(answer.rawHeaders, dropField), 'Connection', 'Upgrade', 'Upgrade', token]
+function acceptance(passedOn: readonly string[], token: string): string {
+  const fields = [...passedOn, 'Connection', 'Upgrade', 'Upgrade', token]
   const lines: string[] = []
   for (let i = 0; i + 1 < fields.length; i += 2) lines.push(`${fields[i]}: ${fields[i + 1]}`)
   return `HTTP/1.1 101 Switching Protocols\r\n${lines.join('\r\n')}\r\n\r\n`
@@ -179,7 +178,7 @@ function passRefusal(
   plan: Plan,
   watched: Watched,
 ): Promise<void> {
-  const { record, dropField } = plan
+  const { record, answerFields } = plan
   record.transition('answering')
   record.status = answer.statusCode ?? 0
   const response = new ServerResponse(request)
@@ -204,7 +203,7 @@ function passRefusal(
     answer.on('error', cut)
     answer.on('aborted', cut)
     try {
-      response.writeHead(record.status, answer.statusMessage, responseFields(answer.rawHeaders, dropField))
+      response.writeHead(record.status, answer.statusMessage, answerFields(answer.rawHeaders))
     } catch {
       return cut()
     }

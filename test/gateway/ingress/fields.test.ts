@@ -85,7 +85,7 @@ test('answers lose the same, and gain a Via', () => {
     'Transfer-Encoding',
     'chunked',
   ]
-  const fields = responseFields(sent, (name, value) => name === 'set-cookie' && value === 'a')
+  const fields = responseFields(sent, (name, value) => name === 'set-cookie' && value === 'a', undefined)
   assert.deepEqual(fields, ['Set-Cookie', 'b', 'Via', '1.1 v, 1.1 tunnelctl'])
 })
 
@@ -113,4 +113,13 @@ test('a loop is told by our own name in any Via, and by no other', () => {
   assert.ok(isLoop(['Via', '1.1 a, 1.1 tunnelctl']))
   assert.ok(isLoop(['via', '1.0 x', 'VIA', 'HTTP/1.1  tunnelctl (comment)']))
   assert.ok(!isLoop(['Via', '1.1 tunnelctl.example, 1.1 x (tunnelctl)', 'X-Via', '1.1 tunnelctl']))
+})
+
+test('over TLS an answer says for how long to come over TLS, unless the service says it itself', () => {
+  const none = () => false
+  const hsts = 'max-age=1'
+  assert.deepEqual(responseFields([], none, hsts), ['Strict-Transport-Security', hsts, 'Via', '1.1 tunnelctl'])
+  const own = ['strict-transport-security', 'max-age=0']
+  assert.deepEqual(responseFields(own, none, hsts), [...own, 'Via', '1.1 tunnelctl'])
+  assert.deepEqual(responseFields([], none, undefined), ['Via', '1.1 tunnelctl'])
 })
