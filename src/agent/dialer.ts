@@ -9,6 +9,7 @@ import net from 'node:net'
 import { type Clock, systemClock } from '../clock.ts'
 import { type ErrorCode, TunnelError } from '../errors.ts'
 import { formatTarget, splitKind, type Target } from '../net/target.ts'
+import { NO_ALIASES } from './aliases.ts'
 import type { Catalogue } from './catalogue.ts'
 import type { Discovery } from './discovery.ts'
 import type { Policy } from './policy.ts'
@@ -108,9 +109,14 @@ export class Dialer {
   async #resolve(target: Target, stop: AbortSignal): Promise<Resolved> {
     try {
       const listed = this.#catalogue.find(target)
-      if (listed) return await this.#resolver.resolveHost(listed.host, listed.port, stop)
+      if (listed) {
+        const { addresses, port } = await this.#resolver.resolveHost(listed.host, listed.port, stop)
+        return { addresses: this.#policy.checkListed(target, listed.host, addresses), port }
+      }
       const { kind } = splitKind(target.service)
-      const { addresses, port } = await (kind === undefined ? this.#resolver.resolve(target, stop) : this.#pods(target))
+      const found = await (kind === undefined ? this.#resolver.resolve(target, stop) : this.#pods(target))
+      const { addresses, port, aliases = NO_ALIASES } = found
+      this.#policy.checkAliases(target, aliases, port)
       return { addresses: this.#policy.checkResolved(target, addresses, port), port }
     } catch (error) {
       if (!stop.aborted) throw error

@@ -2,16 +2,20 @@
  * What this agent is willing to dial. The gateway's acl has already decided for the principal; the agent's owner may only
  * narrow that, by patterns, and never has to trust the gateway for it.
  */
-import { BlockList, isIPv6 } from 'node:net'
+import { BlockList, isIP, isIPv6 } from 'node:net'
 import { TunnelError } from '../errors.ts'
 import { decide, denies, explainDenial, matches, type Pattern, parsePattern } from '../net/pattern.ts'
 import { formatTarget, type Target } from '../net/target.ts'
+import type { Aliases } from './aliases.ts'
+import { type ExternalPattern, isAllowedExternal } from './external.ts'
 
 export interface PolicyOptions {
   /** Empty: everything that is not denied. */
   readonly allow: readonly Pattern[]
   /** Wins over `allow`. A port name is dialled by its number, so deny numbers: they cover the names too. */
   readonly deny: readonly Pattern[]
+  /** Hosts outside of the cluster that a service may lead to. Absent: none. */
+  readonly external?: readonly ExternalPattern[]
   /** Lets a service name resolve to the agent's own loopback. Default false. */
   readonly loopback?: boolean
 }
@@ -21,12 +25,15 @@ const EVERYTHING = ['*/*:*', 'pod/*/*:*', 'deploy/*/*:*'].map(parsePattern)
 export class Policy {
   readonly #allow: readonly Pattern[]
   readonly #deny: readonly Pattern[]
+  readonly #external: readonly ExternalPattern[]
   readonly #noService: BlockList
+  readonly #never = blockList(neverServices)
 
-  constructor({ allow, deny, loopback = false }: PolicyOptions) {
+  constructor({ allow, deny, external = [], loopback = false }: PolicyOptions) {
+    this.#external = external
     this.#allow = allow.length > 0 ? allow : EVERYTHING
     this.#deny = deny
-    this.#noService = blockList(loopback ? neverServices : [...neverServices, ...loopbacks])
+    this.#noService = loopback ? this.#never : blockList([...neverServices, ...loopbacks])
   }
 
   /** @throws TunnelError DENIED */
@@ -45,10 +52,32 @@ export class Policy {
   checkResolved<A extends { readonly address: string }>(target: Target, addresses: readonly A[], port: number): A[] {
     const rule = this.#deny.find(pattern => denies(pattern, { ...target, port }))
     if (rule) throw denied(explainDenial('the agent', target, { allowed: false, rule: rule.text }))
-    const allowed = addresses.filter(({ address }) => !this.#isNoService(address))
-    if (allowed.length > 0) return allowed
-    const why = `it resolves to ${addresses[0]?.address}, which is no address of a service`
-    throw denied(`the agent denies ${formatTarget(target)}: ${why}`, 'list it with --service if it is really meant')
+    return checked(target, addresses, this.#noService, 'list it with --service if it is really meant')
+  }
+
+  /**
+   * To be asked once it is known what the name of a service stands for: services that it leads over are judged as if they had been
+   * asked for, and what is outside of the cluster must be allowed by its own name.
+   * @throws TunnelError DENIED
+   */
+  checkAliases(target: Target, { services, external }: Aliases, port: number): void {
+    for (const each of services) this.check({ ...target, ...each, port })
+    if (external === undefined || isAllowedExternal(this.#external, external, port)) return
+    throw denied(
+      `the agent denies ${formatTarget(target)}: it leads out of the cluster, to ${external}:${port}`,
+      `ask the owner of the agent for --allow-external ${external}:${port}`,
+    )
+  }
+
+  /**
+   * For hosts that the owner has listed by a name: what it resolves to is for others to say, and may be this machine, but never what
+   * no service has.
+   * @returns the addresses that may be dialled, not empty
+   * @throws TunnelError DENIED
+   */
+  checkListed<A extends { readonly address: string }>(target: Target, host: string, addresses: readonly A[]): A[] {
+    if (isIP(host) !== 0) return [...addresses]
+    return checked(target, addresses, this.#never, `list its address in place of ${host} if it is really meant`)
   }
 
   /**
@@ -62,10 +91,18 @@ export class Policy {
     const rule = this.#deny.find(isDenied)
     if (rule) throw denied(explainDenial('the agent', target, { allowed: false, rule: rule.text }))
   }
+}
 
-  #isNoService(address: string): boolean {
-    return this.#noService.check(address, isIPv6(address) ? 'ipv6' : 'ipv4')
-  }
+function checked<A extends { readonly address: string }>(
+  target: Target,
+  addresses: readonly A[],
+  never: BlockList,
+  hint: string,
+): A[] {
+  const allowed = addresses.filter(({ address }) => !never.check(address, isIPv6(address) ? 'ipv6' : 'ipv4'))
+  if (allowed.length > 0) return allowed
+  const why = `it resolves to ${addresses[0]?.address}, which is no address of a service`
+  throw denied(`the agent denies ${formatTarget(target)}: ${why}`, hint)
 }
 
 type Subnet = readonly [address: string, prefix: number]

@@ -7,6 +7,7 @@ import { isIP } from 'node:net'
 import { type Clock, systemClock } from '../clock.ts'
 import { TunnelError } from '../errors.ts'
 import { formatTarget, type Target } from '../net/target.ts'
+import { type Aliases, aliasesOf } from './aliases.ts'
 
 export interface Address {
   readonly address: string
@@ -17,6 +18,8 @@ export interface Resolved {
   /** At least one, at most 16, in the order to be tried. */
   readonly addresses: readonly Address[]
   readonly port: number
+  /** Of a service: what its name stands for. */
+  readonly aliases?: Aliases
 }
 
 export interface ResolverOptions {
@@ -26,7 +29,7 @@ export interface ResolverOptions {
   readonly servers?: readonly string[]
   readonly clock?: Clock
   /** For tests: stands for c-ares. */
-  readonly nameServer?: Pick<dns.Resolver, 'resolve4' | 'resolve6' | 'resolveSrv'>
+  readonly nameServer?: Pick<dns.Resolver, 'resolve4' | 'resolve6' | 'resolveSrv' | 'resolveCname'>
   /** For tests: stands for getaddrinfo. */
   readonly lookup?: (name: string) => Promise<readonly { address: string; family: number }[]>
 }
@@ -89,14 +92,29 @@ export class Resolver {
 
   async #resolveService({ service, namespace, port, protocol }: Target): Promise<Resolved> {
     const name = `${service}.${namespace}.svc.${this.#domain}.`
-    if (typeof port === 'number') return { addresses: await this.#addresses([name]), port }
+    if (typeof port === 'number') return await this.#named([name], port)
     const question = `_${port}._${protocol}.${name}`
     const records = await this.#nameServer.resolveSrv(question).catch(error => {
       throw dnsError(question, error)
     })
     const best = preferred(records)
     if (!best) throw dnsError(question, { code: 'ENOTFOUND' })
-    return { addresses: await this.#addresses(best.names), port: best.port }
+    return await this.#named(best.names, best.port)
+  }
+
+  /** The addresses and the aliases of the same names, asked for at the same time. */
+  async #named(names: readonly string[], port: number): Promise<Resolved> {
+    const aliases = aliasesOf(names, this.#domain, this.#nameServer)
+    // Why there are no addresses is said first.
+    aliases.catch(() => {})
+    const addresses = await this.#addresses(names)
+    try {
+      return { addresses, port, aliases: await aliases }
+    } catch (error) {
+      // Whoever is asked in place of a silent name server tells of no aliases.
+      if (this.#mayFallBack && isSilence(error)) return { addresses, port }
+      throw dnsError(names[0] ?? '', error)
+    }
   }
 
   /** The addresses of all names together. One that fails is passed over as long as another one answers. */

@@ -217,6 +217,8 @@ async function buildProgram(
     .option(NO_COLOUR, 'no colours, as with NO_COLOR; for every command')
     .addHelpText('after', examples)
     .showSuggestionAfterError()
+    // Not before help and version, which whoever has made a mistake may want to see.
+    .hook('preAction', async () => await (await import('./variables.ts')).checkVariables(io.env))
   for (const [name, { summary, load }] of commands) {
     program.addCommand((loaded(name) ? await load(io, line) : new Command(name)).summary(summary))
   }

@@ -347,7 +347,7 @@ test('an abort ends the dial as GONE: before it starts, in DNS, and among attemp
 /** Asks a name server that never answers. */
 function silentDialer(clock: ManualClock): Dialer {
   const nothing = () => new Promise<never>(() => {})
-  const nameServer = { resolve4: nothing, resolve6: nothing, resolveSrv: nothing } as never
+  const nameServer = { resolve4: nothing, resolve6: nothing, resolveSrv: nothing, resolveCname: nothing } as never
   return new Dialer({
     catalogue: new Catalogue(),
     policy: new Policy({ allow: [], deny: [] }),

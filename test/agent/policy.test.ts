@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { parseExternal } from '../../src/agent/external.ts'
 import { Policy } from '../../src/agent/policy.ts'
 import { parsePattern } from '../../src/net/pattern.ts'
 import { parseTarget } from '../../src/net/target.ts'
@@ -100,4 +101,45 @@ test('addresses of services pass, in order, and a bad one among them is left out
       .map(({ address }) => address),
     good,
   )
+})
+
+test('what a service leads to is judged as if it had been asked for', () => {
+  const narrow = policy(['*/prod:*'], ['secret/*:*'])
+  const leadsTo = (service: string, namespace: string) =>
+    narrow.checkAliases(db, { services: [{ service, namespace }] }, 5_432)
+  leadsTo('other', 'prod')
+  assert.throws(() => leadsTo('secret', 'prod'), { code: 'DENIED', message: /secret\/prod:5432: the pattern secret/ })
+  assert.throws(() => leadsTo('other', 'dev'), { code: 'DENIED', message: /no pattern allows it/ })
+})
+
+test('a service that leads out of the cluster is denied, unless that host and port are allowed', () => {
+  const external = ['db.example.com:5432', '*.rds.example.com:5000-6000', 'any.example.com:*'].map(parseExternal)
+  const open = new Policy({ allow: [], deny: [], external })
+  const leadsTo = (host: string, port = 5_432, at = open) => at.checkAliases(db, { services: [], external: host }, port)
+  for (const host of ['db.example.com', 'DB.example.com', 'a.b.rds.example.com', 'any.example.com']) leadsTo(host)
+  leadsTo('any.example.com', 1)
+  const denied = { code: 'DENIED', message: /leads out of the cluster, to .*:/, hint: /--allow-external/ }
+  for (const [host, port] of [
+    ['db.example.com', 5_433],
+    ['x.db.example.com', 5_432],
+    ['db.example.com.evil.org', 5_432],
+    ['rds.example.com', 5_432],
+    ['a.rds.example.com', 6_001],
+  ] as const)
+    assert.throws(() => leadsTo(host, port), denied, host)
+  assert.throws(() => leadsTo('db.example.com', 5_432, policy([])), denied)
+})
+
+test('a pattern for an external host that is none is a usage error', () => {
+  for (const text of ['', 'db', 'db:', ':1', 'db:0', 'db:70000', 'db:9-8', 'd b:1', 'db/prod:1', 'http://db:1', '-:1'])
+    assert.throws(() => parseExternal(text), { code: 'USAGE' }, text)
+})
+
+test('a listed host that resolves to what no service has is denied, and a listed address is not asked about', () => {
+  const open = policy([])
+  const at = (address: string) => [{ address }]
+  assert.throws(() => open.checkListed(db, 'db.internal', at('169.254.169.254')), { code: 'DENIED' })
+  assert.throws(() => open.checkListed(db, 'db.internal', at('::ffff:169.254.169.254')), { code: 'DENIED' })
+  assert.equal(open.checkListed(db, 'localhost', at('127.0.0.1')).length, 1)
+  assert.equal(open.checkListed(db, '169.254.169.254', at('169.254.169.254')).length, 1)
 })

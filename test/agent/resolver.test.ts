@@ -22,7 +22,7 @@ async function start(t: TestContext, records: Record<string, DnsRecord>, more: P
   return { server, resolver, texts }
 }
 
-test('a service is asked for by its absolute name only, A and AAAA', async t => {
+test('a service is asked for by its absolute name only, A and AAAA, and what it stands for', async t => {
   const { server, resolver } = await start(t, { [dbName]: { a: ['10.0.0.7'], aaaa: ['fd00::7'] } })
   assert.deepEqual(await resolver.resolve(db, never), {
     addresses: [
@@ -30,8 +30,9 @@ test('a service is asked for by its absolute name only, A and AAAA', async t => 
       { address: 'fd00::7', family: 6 },
     ],
     port: 5_432,
+    aliases: { services: [] },
   })
-  assert.deepEqual(server.queries.sort(), [`A ${dbName}`, `AAAA ${dbName}`])
+  assert.deepEqual(server.queries.sort(), [`A ${dbName}`, `AAAA ${dbName}`, `CNAME ${dbName}`])
 })
 
 test('the cluster domain is configurable, dots around it do no harm', async t => {
@@ -194,7 +195,9 @@ test('a server that is not an address is a usage error', () => {
 /** Stands for c-ares where the machine's own servers would be asked. */
 function failingNameServer(code: string): NonNullable<ResolverOptions['nameServer']> {
   const fail = () => Promise.reject(Object.assign(new Error(code), { code }))
-  return { resolve4: fail, resolve6: fail, resolveSrv: fail } as unknown as NonNullable<ResolverOptions['nameServer']>
+  return { resolve4: fail, resolve6: fail, resolveSrv: fail, resolveCname: fail } as unknown as NonNullable<
+    ResolverOptions['nameServer']
+  >
 }
 
 for (const code of ['ECONNREFUSED', 'ETIMEOUT']) {
@@ -225,10 +228,10 @@ test('an answer is kept for 5 s, and the same question is asked once at a time',
   await Promise.all([texts('db/prod:1'), texts('db/prod:1'), texts('db/prod:1')])
   clock.advance(4_999)
   await texts('db/prod:1')
-  assert.equal(server.queries.length, 2)
+  assert.equal(server.queries.length, 3)
   clock.advance(1)
   await texts('db/prod:1')
-  assert.equal(server.queries.length, 4)
+  assert.equal(server.queries.length, 6)
 })
 
 test('a failure is not kept', async t => {
@@ -305,4 +308,27 @@ test('every target asks with its own namespace and service', async t => {
     [...new Set(server.queries.map(query => query.split(' ')[1]))],
     ['a.b.svc.cluster.local', 'a-b.c.svc.cluster.local'],
   )
+})
+
+test('an alias is followed to what it stands for, in the cluster and out of it', async t => {
+  const alias = (name: string): DnsRecord => ({ a: ['203.0.113.7'], cname: [{ alias: name }] })
+  const { resolver } = await start(t, {
+    [dbName]: alias('other.dev.svc.cluster.local'),
+    'other.dev.svc.cluster.local': alias('DB.Example.com'),
+    'inside.prod.svc.cluster.local': alias('pg-0.pg.dev.svc.cluster.local'),
+    'pg-0.pg.dev.svc.cluster.local': { a: ['10.0.0.1'] },
+    'round.prod.svc.cluster.local': alias('round.prod.svc.cluster.local'),
+    'pod.prod.svc.cluster.local': alias('1-2-3-4.default.pod.cluster.local'),
+  })
+  const aliases = async (target: string) => (await resolver.resolve(parseTarget(target), never)).aliases
+  const other = { service: 'other', namespace: 'dev' }
+  assert.deepEqual(await aliases('db/prod:5432'), { services: [other], external: 'db.example.com' })
+  assert.deepEqual(await aliases('inside/prod:1'), { services: [{ service: 'pg-0.pg', namespace: 'dev' }] })
+  assert.equal((await aliases('round/prod:1'))?.external, 'round.prod.svc.cluster.local')
+  assert.equal((await aliases('pod/prod:1'))?.external, '1-2-3-4.default.pod.cluster.local')
+})
+
+test('a server that cannot say what a name stands for gives a DNS error, and no way around it', async t => {
+  const { resolver } = await start(t, { [dbName]: { a: ['10.0.0.7'], cname: 'servfail' } })
+  await assert.rejects(resolver.resolve(db, never), { code: 'DNS', message: /the name server failed/ })
 })

@@ -21,6 +21,7 @@ export type DnsRecord =
       readonly a?: readonly string[] | 'silent' | 'servfail'
       readonly aaaa?: readonly string[] | 'silent' | 'servfail'
       readonly srv?: readonly SrvAnswer[] | 'silent' | 'servfail'
+      readonly cname?: readonly { readonly alias: string }[] | 'silent' | 'servfail'
     }
 
 export interface DnsServer {
@@ -61,7 +62,7 @@ export async function startDnsServer(records: Record<string, DnsRecord>): Promis
   }
 }
 
-const kinds: Readonly<Record<number, 'a' | 'aaaa' | 'srv'>> = { 1: 'a', 28: 'aaaa', 33: 'srv' }
+const kinds: Readonly<Record<number, 'a' | 'aaaa' | 'srv' | 'cname'>> = { 1: 'a', 5: 'cname', 28: 'aaaa', 33: 'srv' }
 const servfail = 2
 const nxdomain = 3
 
@@ -93,7 +94,8 @@ function response(query: Buffer, end: number, type: number, rcode: number, data:
   return Buffer.concat([head, ...answers])
 }
 
-function encode(data: string | SrvAnswer): Buffer {
+function encode(data: string | SrvAnswer | { readonly alias: string }): Buffer {
+  if (typeof data !== 'string' && 'alias' in data) return encodeName(data.alias)
   if (typeof data !== 'string') {
     const fixed = Buffer.alloc(6)
     fixed.writeUInt16BE(data.priority ?? 0, 0)

@@ -5,6 +5,7 @@ import { Command } from 'commander'
 import { Agent } from '../../agent/agent.ts'
 import { Catalogue, parseCatalogueEntry } from '../../agent/catalogue.ts'
 import { Dialer } from '../../agent/dialer.ts'
+import { parseExternal } from '../../agent/external.ts'
 import { Policy } from '../../agent/policy.ts'
 import { clusterDomainOf, Resolver } from '../../agent/resolver.ts'
 import { nameOf, readClientCertificate } from '../../carrier/client-certificate.ts'
@@ -30,6 +31,7 @@ interface Flags extends GatewayFlags, LogFlags, DiscoveryFlags, LimitFlags {
   readonly service?: readonly string[]
   readonly allow?: readonly string[]
   readonly deny?: readonly string[]
+  readonly allowExternal?: readonly string[]
   readonly clusterDomain?: string
   readonly dnsServer?: readonly string[]
   readonly dialTimeout: string
@@ -59,6 +61,9 @@ export function agentCommand(io: Io): Command {
     .addOption(repeated('--allow <pattern...>', 'reach these only, whatever tokens allow: api/prod:8080, */dev:*'))
     .addOption(repeated('--deny <pattern...>', 'never reach these'))
     .addOption(
+      repeated('--allow-external <host:port...>', 'hosts outside of the cluster that its services may lead to'),
+    )
+    .addOption(
       option(
         '--cluster-domain <domain>',
         'the domain of cluster DNS; default: as in /etc/resolv.conf, else cluster.local',
@@ -85,6 +90,7 @@ async function run(flags: Flags, io: Io): Promise<void> {
   const policy = new Policy({
     allow: (flags.allow ?? []).map(parsePattern),
     deny: (flags.deny ?? []).map(parsePattern),
+    external: (flags.allowExternal ?? []).map(parseExternal),
   })
   const resolver = new Resolver({
     clusterDomain: flags.clusterDomain ?? (await systemClusterDomain()),
