@@ -34,7 +34,8 @@ export async function checkVariables(env: Env): Promise<void> {
   const names = [...optionVariables].map(name => name.slice(PREFIX.length))
   const meant = nearestName(unknown.slice(PREFIX.length), [...names, 'TOKEN', 'CONFIG'])
   throw new TunnelError('USAGE', `${unknown} is set in the environment, and means nothing`, {
-    hint: meant === undefined ? 'unset it, or see the options of the command in --help' : `did you mean ${PREFIX}${meant}?`,
+    hint:
+      meant === undefined ? 'unset it, or see the options of the command in --help' : `did you mean ${PREFIX}${meant}?`,
   })
 }
 

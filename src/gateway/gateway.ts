@@ -173,7 +173,7 @@ export class Gateway {
       listen: at,
       notReady: () => this.#notReady,
       metrics: [
-        ...gatewayMetrics(this.#reception.relay.hops, this.#reception.totals),
+        ...gatewayMetrics(this.#reception.relay.hops, this.#reception.totals, this.#arrivals),
         ...(this.#ingress?.totals.metrics ?? []),
       ],
     }

@@ -2,6 +2,7 @@
 import type { Role } from '../net/claims.ts'
 import type { Metric } from '../observe/metrics.ts'
 import type { Hop } from './hop.ts'
+import type { Arrivals } from './ingress/arrivals.ts'
 
 export interface GatewayTotals {
   /** Of carriers that have ended. */
@@ -15,7 +16,11 @@ export interface GatewayTotals {
   overloads: number
 }
 
-export function gatewayMetrics(hops: ReadonlySet<Hop>, totals: Readonly<GatewayTotals>): Metric[] {
+export function gatewayMetrics(
+  hops: ReadonlySet<Hop>,
+  totals: Readonly<GatewayTotals>,
+  arrivals: Pick<Arrivals, 'size' | 'ended' | 'dropped'>,
+): Metric[] {
   const count = (role: Role) => [...hops].filter(hop => hop.principal.role === role && !hop.local).length
   const sum = (read: (hop: Hop) => number) => [...hops].reduce((total, hop) => total + read(hop), 0)
   return [
@@ -49,5 +54,18 @@ export function gatewayMetrics(hops: ReadonlySet<Hop>, totals: Readonly<GatewayT
     { name: 'opens_denied_total', help: 'Streams denied', kind: 'counter', read: () => totals.opensDenied },
     { name: 'refused_total', help: 'Upgrades refused', kind: 'counter', read: () => totals.refused },
     { name: 'overloads_total', help: 'Routes detached for overload', kind: 'counter', read: () => totals.overloads },
+    { name: 'arrivals', help: 'Connections that nobody knows yet', kind: 'gauge', read: () => arrivals.size },
+    {
+      name: 'arrivals_ended_total',
+      help: 'Connections that made room for others of their address',
+      kind: 'counter',
+      read: () => arrivals.ended,
+    },
+    {
+      name: 'connections_dropped_total',
+      help: 'Connections over the limit of all',
+      kind: 'counter',
+      read: () => arrivals.dropped,
+    },
   ]
 }

@@ -26,18 +26,22 @@ export class Site {
   readonly #processes: Process[] = []
   #tokens = 0
 
-  private constructor(folder: string, key: PrivateJwk) {
+  /** Of every process. */
+  readonly #env: NonNullable<ProcessOptions['env']>
+
+  private constructor(folder: string, key: PrivateJwk, env: NonNullable<ProcessOptions['env']>) {
     this.folder = folder
+    this.#env = env
     this.publicKeyFile = join(folder, 'issuer.key.pub')
     this.#key = key
     this.#secrets = [key.d]
   }
 
-  static async create(scope: Scope): Promise<Site> {
+  static async create(scope: Scope, env: NonNullable<ProcessOptions['env']> = {}): Promise<Site> {
     const folder = makeFolder()
     const keyFile = join(folder, 'issuer.key')
     await writeKeyPair(keyFile)
-    const site = new Site(folder, await readPrivateKey(keyFile))
+    const site = new Site(folder, await readPrivateKey(keyFile), env)
     scope.after(() => site.#end())
     return site
   }
@@ -70,7 +74,7 @@ export class Site {
   }
 
   run(name: string, args: readonly string[], options?: ProcessOptions): Process {
-    const started = tunnelctl(name, args, options)
+    const started = tunnelctl(name, args, { ...options, env: { ...this.#env, ...options?.env } })
     this.#processes.push(started)
     return started
   }

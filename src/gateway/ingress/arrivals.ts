@@ -8,6 +8,8 @@ import type { Socket } from 'node:net'
 export class Arrivals {
   /** Connections that made room. */
   ended = 0
+  /** Connections for which there was none at all. */
+  dropped = 0
   readonly #perAddress: number
   /** Of each address the oldest first, by the ends of the connection. */
   readonly #sockets = new Map<string, Map<string, Socket>>()
@@ -35,6 +37,11 @@ export class Arrivals {
     this.#sockets.set(address, others.set(ends, socket))
     this.#addresses.set(ends, address)
     socket.once('close', () => this.#forget(ends, socket))
+  }
+
+  /** A connection was over the limit of all. */
+  drop(): void {
+    this.dropped++
   }
 
   /** Whoever is behind `socket`, or behind the TLS over it, has got so far that other limits hold. */

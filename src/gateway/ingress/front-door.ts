@@ -64,9 +64,7 @@ export class FrontDoor {
     // As http.Server does: it answers requests of clients that have ended their half.
     this.#server = createServer({ ...transport, allowHalfOpen: true }, socket => this.#accept(socket))
     if (options.maxConnections !== undefined) this.#server.maxConnections = options.maxConnections
-    this.#server.on('drop', () => {
-      this.dropped++
-    })
+    this.#server.on('drop', () => options.arrivals?.drop())
     this.#preread = new Preread({
       clock,
       deadlineMs: PREREAD_DEADLINE_MS,
@@ -77,9 +75,6 @@ export class FrontDoor {
       },
     })
   }
-
-  /** Connections that were too many. */
-  dropped = 0
 
   /** Connections whose first bytes are awaited. */
   get prereads(): number {
