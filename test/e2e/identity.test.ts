@@ -2,7 +2,6 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { renameSync, writeFileSync } from 'node:fs'
-import type { IncomingMessage } from 'node:http'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { generateKeyPair } from '../../src/token/keys.ts'
@@ -72,8 +71,9 @@ test('who is revoked is out at once, with all that is open, and nobody else is',
   await echoed(hers, 'hers')
   const token = await site.tokenText({ role: 'connect', subject: 'ann', allow: ['web/prod:80'] })
   const headers = { 'proxy-authorization': `Bearer ${token}` }
-  const request = asking(portOf(gateway), { target: 'web/prod:80', headers })
-  const [download] = (await once(request.end(), 'response')) as [IncomingMessage]
+  const { request, answered } = asking(portOf(gateway), { target: 'web/prod:80', headers })
+  request.end()
+  const download = await answered
   const cut = once(download, 'error')
   download.resume()
   const ended = outcome(hers)
