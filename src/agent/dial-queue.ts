@@ -1,5 +1,10 @@
 /** Dials under way, by subject: what is over the limit waits for its turn, in order, and for nobody but its own subject. */
 
+import { TunnelError } from '../errors.ts'
+
+/** More than so many times as many as may dial do not wait. */
+const WAITING_SHARE = 4
+
 interface Line {
   busy: number
   /** Insertion order is the order of turns. */
@@ -24,11 +29,14 @@ export class DialQueue {
   /**
    * Resolves when it is the caller's turn, with what gives it to the next; the caller calls that once, when its dial has ended.
    * Rejects with the reason of `signal` when that aborts first.
+   * @throws TunnelError LIMIT when too many wait already
    */
   async turn(subject: string, signal: AbortSignal): Promise<() => void> {
     signal.throwIfAborted()
     const line = this.#lines.get(subject) ?? { busy: 0, waiting: new Set() }
     this.#lines.set(subject, line)
+    if (line.waiting.size >= WAITING_SHARE * this.#perSubject)
+      throw new TunnelError('LIMIT', `${line.waiting.size} connections wait for services that do not answer`)
     if (line.busy >= this.#perSubject) await waitIn(line, signal)
     else line.busy++
     return () => this.#next(subject, line)

@@ -5,7 +5,7 @@ export interface AgentLimits {
   readonly streamsPerSession: number
   /** Dials under way for one subject; more wait for their turn. */
   readonly dialsPerSubject: number
-  /** Streams of one subject that reach no service; five times as many at once. */
+  /** Streams of one subject that reach no service; twice as many at once. */
   readonly vainPerSecond: number
   /** What is held for readers and carriers that take nothing, of one session and of all together. */
   readonly sessionBytes: number
@@ -18,7 +18,7 @@ export const defaultAgentLimits: AgentLimits = {
   sessions: 512,
   sessionsPerSubject: 64,
   streamsPerSession: 16_384,
-  dialsPerSubject: 512,
+  dialsPerSubject: 128,
   vainPerSecond: 200,
   sessionBytes: 128 * MIB,
   totalBytes: 192 * MIB,

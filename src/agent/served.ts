@@ -16,7 +16,7 @@ import type { Dialer } from './dialer.ts'
 import type { AgentLimits } from './limits.ts'
 import { serveMeasure } from './measure.ts'
 import { joinUdp } from './udp.ts'
-import { VainStreams } from './vain.ts'
+import { TOO_VAIN, VainStreams } from './vain.ts'
 
 /** One for all: making an error, with its stack, for every stream that ends would cost more than the stream. */
 const GONE = new TunnelError('GONE', 'the stream was closed before the service answered')
@@ -86,13 +86,6 @@ export class ServedStreams {
     let target = 'malformed'
     try {
       this.#vain.check(subject)
-    } catch (thrown) {
-      // Not a word in the log: there would be as many as there are streams.
-      this.failed++
-      stream.reset(asTunnelError(thrown))
-      return undefined
-    }
-    try {
       const asked = targetFromJson(open.json)
       target = formatTarget(asked)
       if (this.#draining) throw new TunnelError('DRAINING', 'the agent is shutting down')
@@ -103,8 +96,8 @@ export class ServedStreams {
     } catch (thrown) {
       const error = asTunnelError(thrown)
       this.failed++
-      if (error.code !== 'DRAINING') this.#vain.add(subject)
-      if (!stream.destroyed) this.#log.warn('open failed', { ...who, target, error })
+      if (error !== TOO_VAIN && error.code !== 'DRAINING') this.#vain.add(subject)
+      if (error !== TOO_VAIN && !stream.destroyed) this.#log.warn('open failed', { ...who, target, error })
       stream.reset(error)
       return undefined
     }
@@ -141,6 +134,9 @@ export class ServedStreams {
   async #dial(target: Target, subject: string, signal: AbortSignal): Promise<Pick<Reached, 'join' | 'address'>> {
     const done = await this.#dials.turn(subject, signal)
     try {
+      // Much may have happened while it waited.
+      signal.throwIfAborted()
+      this.#vain.check(subject)
       return target.protocol === 'udp' ? await this.#dialUdp(target, signal) : await this.#dialTcp(target, signal)
     } finally {
       done()

@@ -6,14 +6,25 @@ import type { Clock } from '../clock.ts'
 import { TunnelError } from '../errors.ts'
 import { Bucket } from '../net/bucket.ts'
 
-const BURST = 5
+const BURST = 2
 const MAX_SUBJECTS = 1_024
+
+/** One for all: making an error, with its stack, and a line of the log, is most of what such a stream costs. */
+export const TOO_VAIN = new TunnelError('LIMIT', 'too many connections came to nothing in a short time', {
+  hint: 'wait a moment, and look at what opens connections to something that does not answer',
+})
+
+/** While `paid`, each stream costs a token when it is opened; otherwise when it has come to nothing. */
+interface Account {
+  readonly bucket: Bucket
+  state: 'free' | 'paid'
+}
 
 export class VainStreams {
   readonly #clock: Pick<Clock, 'now'>
   readonly #perSecond: number
-  /** A subject without one has a full one. */
-  readonly #buckets = new Map<string, { readonly bucket: Bucket; spent: boolean }>()
+  /** A subject without one is free, with a full bucket. */
+  readonly #accounts = new Map<string, Account>()
 
   constructor(clock: Pick<Clock, 'now'>, perSecond: number) {
     this.#clock = clock
@@ -23,29 +34,28 @@ export class VainStreams {
   /** Another stream of `subject` came to nothing. */
   add(subject: string): void {
     const now = this.#clock.now()
-    const known = this.#buckets.get(subject)
-    if (known === undefined) this.#prune(now)
-    const entry = known ?? { bucket: new Bucket(this.#perSecond, BURST * this.#perSecond, now), spent: false }
-    this.#buckets.set(subject, entry)
-    entry.spent = !entry.bucket.take(now)
+    const account = this.#accounts.get(subject) ?? this.#newAccount(subject, now)
+    if (account.state === 'free' && !account.bucket.take(now)) account.state = 'paid'
   }
 
   /**
    * To be asked before a stream is served.
-   * @throws TunnelError LIMIT while too many of the subject's come to nothing
+   * @throws TOO_VAIN while too many of the subject's come to nothing
    */
   check(subject: string): void {
-    const entry = this.#buckets.get(subject)
-    if (entry?.spent !== true) return
-    // Whoever is refused here has cost nothing; the next one may try as soon as the bucket has something again.
-    if (entry.bucket.take(this.#clock.now())) entry.spent = false
-    else throw new TunnelError('LIMIT', 'too many connections came to nothing in a short time', { hint: WAIT })
+    const account = this.#accounts.get(subject)
+    if (account === undefined || account.state === 'free') return
+    const now = this.#clock.now()
+    if (!account.bucket.take(now)) throw TOO_VAIN
+    if (account.bucket.tokens > (BURST * this.#perSecond) / 2) account.state = 'free'
   }
 
-  #prune(now: number): void {
-    if (this.#buckets.size < MAX_SUBJECTS) return
-    for (const [subject, { bucket }] of this.#buckets) if (bucket.isFull(now)) this.#buckets.delete(subject)
+  #newAccount(subject: string, now: number): Account {
+    if (this.#accounts.size >= MAX_SUBJECTS) {
+      for (const [known, { bucket }] of this.#accounts) if (bucket.isFull(now)) this.#accounts.delete(known)
+    }
+    const account: Account = { bucket: new Bucket(this.#perSecond, BURST * this.#perSecond, now), state: 'free' }
+    this.#accounts.set(subject, account)
+    return account
   }
 }
-
-const WAIT = 'wait a moment, and look at what opens connections to something that does not answer'

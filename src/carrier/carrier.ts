@@ -40,6 +40,11 @@ export interface Carrier {
   readonly pongs: number
   /** One heartbeat now, beside those that come by themselves. */
   probe(): void
+  /**
+   * Delivers nothing for `ms` milliseconds from the next message on, and reads nothing: what the peer sends meanwhile waits on its side. Has no effect
+   * while it holds already.
+   */
+  hold(ms: number): void
   /** Says goodbye and ends soon, also when the peer does not answer. Messages queued before it still leave. */
   close(code: number, reason: string): void
   /** Ends now, saying nothing. */

@@ -36,6 +36,11 @@ export class FramingError extends Error {
   }
 }
 
+interface Held {
+  readonly chunk: Buffer
+  readonly at: number
+}
+
 export class FrameReader {
   readonly #handler: FrameHandler
   readonly #masked: boolean
@@ -55,6 +60,8 @@ export class FrameReader {
   readonly #message = new Parts()
   #messageBytes = 0
   #fragments = 0
+  /** What waits for `release`; its own chunks, each from `at` on. */
+  #held: Held[] | undefined
 
   /** @param masked what the peer must do: a client masks, a server does not (RFC 6455, 5.1) */
   constructor(masked: boolean, handler: FrameHandler) {
@@ -67,8 +74,14 @@ export class FrameReader {
    * @throws FramingError 1002, 1003, 1008 or 1009; nothing may be read after it
    */
   read(chunk: Buffer): void {
-    let at = 0
+    if (this.#held === undefined) this.#read(chunk, 0)
+    else this.#held.push({ chunk, at: 0 })
+  }
+
+  #read(chunk: Buffer, from: number): void {
+    let at = from
     while (this.#state !== 'stopped') {
+      if (this.#held !== undefined) return void this.#held.push({ chunk, at })
       if (this.#state === 'header') {
         at = this.#readHeader(chunk, at)
         if (this.#state === 'header') break
@@ -86,6 +99,22 @@ export class FrameReader {
   /** Delivers nothing more, also of a chunk that is being read. */
   stop(): void {
     this.#state = 'stopped'
+  }
+
+  /** Delivers nothing until `release`, from the next frame on. The caller reads no more from the peer, but for what is under way. */
+  hold(): void {
+    this.#held ??= []
+  }
+
+  /** Goes on where it was held. Throws as `read`. */
+  release(): void {
+    const held = this.#held ?? []
+    this.#held = undefined
+    for (const [index, { chunk, at }] of held.entries()) {
+      this.#read(chunk, at)
+      // It was held again: what is left comes behind the rest of this chunk.
+      if (this.#held !== undefined) return void (this.#held as Held[]).push(...held.slice(index + 1))
+    }
   }
 
   /** Reads on up to the end of the header; returns where the payload begins. */
@@ -231,31 +260,6 @@ const lengthOf = (header: Buffer): number => header.readUInt32BE(2) * 2 ** 32 + 
 export function applyMask(bytes: Buffer, mask: Buffer, offset: number): void {
   for (let index = 0; index < bytes.length; index++) {
     bytes[index] = (bytes[index] ?? 0) ^ (mask[(offset + index) & 3] ?? 0)
-  }
-}
-
-/** Length of the header of a frame with so many bytes of payload. */
-export function frameHeaderBytes(payloadBytes: number, masked: boolean): number {
-  const extended = payloadBytes < 126 ? 0 : payloadBytes < 65_536 ? 2 : 8
-  return 2 + extended + (masked ? MASK_BYTES : 0)
-}
-
-/** Writes the header of an unfragmented frame at the start of `target`; `mask` when the sender is a client. */
-export function writeFrameHeader(target: Buffer, opcode: number, payloadBytes: number, mask?: Buffer): void {
-  const masked = mask === undefined ? 0 : 0x80
-  target[0] = 0x80 | opcode
-  if (payloadBytes < 126) {
-    target[1] = masked | payloadBytes
-    mask?.copy(target, 2)
-  } else if (payloadBytes < 65_536) {
-    target[1] = masked | 126
-    target.writeUInt16BE(payloadBytes, 2)
-    mask?.copy(target, 4)
-  } else {
-    target[1] = masked | 127
-    target.writeUIntBE(0, 2, 2)
-    target.writeUIntBE(payloadBytes, 4, 6)
-    mask?.copy(target, 10)
   }
 }
 

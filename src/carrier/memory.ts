@@ -73,6 +73,8 @@ export class MemoryCarrier implements Carrier {
   /** What would have left while frozen. */
   #frozen: (() => void)[] | undefined
   #full = false
+  /** What has arrived while nothing is delivered. */
+  #held: (Buffer | CarrierEnd)[] | undefined
 
   constructor(options: MemoryLinkOptions) {
     this.#clock = options.clock
@@ -132,6 +134,16 @@ export class MemoryCarrier implements Carrier {
     })
   }
 
+  hold(ms: number): void {
+    if (this.#held !== undefined || this.#state !== 'open') return
+    this.#held = []
+    this.#clock.after(ms, () => {
+      const held = this.#held ?? []
+      this.#held = undefined
+      for (const item of held) this.arrive(item)
+    })
+  }
+
   close(code: number, reason: string): void {
     if (this.#state !== 'open') return
     this.#state = 'closing'
@@ -181,6 +193,7 @@ export class MemoryCarrier implements Carrier {
   arrive(item: Buffer | CarrierEnd): void {
     if (this.#state === 'ended') return
     if (this.#handler === undefined) this.#early.push(item)
+    else if (this.#held !== undefined) this.#held.push(item)
     else if (Buffer.isBuffer(item)) this.#handler.message(...cut(item))
     else this.#end(item)
   }

@@ -1,32 +1,16 @@
 /** A carrier over one WebSocket, for both ends: limits, heartbeat, masks, the closing handshake. */
-import { randomFillSync } from 'node:crypto'
 import type { Socket } from 'node:net'
 import type { Clock } from '../clock.ts'
 import { TunnelError } from '../errors.ts'
 import { Bucket } from '../net/bucket.ts'
 import { readSocket } from '../net/reading.ts'
-import { LentWriter } from '../net/writing.ts'
-import { giveBack, giveBackAll } from '../slab.ts'
-import { messageBytes, NO_REST } from '../wire/message.ts'
+import { giveBack } from '../slab.ts'
+import { NO_REST } from '../wire/message.ts'
 import { type Carrier, type CarrierEnd, type CarrierHandler, HIGH_WATER_BYTES } from './carrier.ts'
-import {
-  applyMask,
-  closePayload,
-  FrameReader,
-  FramingError,
-  frameHeaderBytes,
-  isCloseCode,
-  Opcode,
-  writeFrameHeader,
-} from './framing.ts'
+import { FrameWriter, type Masking } from './frame-writer.ts'
+import { closePayload, FrameReader, FramingError, isCloseCode, Opcode } from './framing.ts'
 import { defaultHeartbeat, type HeartbeatOptions, Liveness } from './liveness.ts'
 import type { Upgraded } from './upgrade.ts'
-
-/**
- * A server does not mask; a client does, with zeros where masking protects nobody: over TLS and on loopback
- * (docs/decisions/0004).
- */
-export type Masking = 'none' | 'zero' | 'random'
 
 export interface WebSocketCarrierOptions {
   readonly clock: Clock
@@ -41,12 +25,13 @@ const MAX_PINGS_PER_SECOND = 1
 const MAX_EARLY_PINGS = 20
 /** The first beat times a process that has just started; a second one soon times the path. */
 const SECOND_BEAT_MS = 1_000
-/** A message up to this size is copied behind its header: one buffer costs the kernel less than two. */
-const COPY_BELOW_BYTES = 4 * 1024
+/** From here on, a close code says what the peer did wrong. */
+const LEAST_FAULT = 4400
+/** More than this of a peer that was closed is not read. */
+const MAX_DROPPED_BYTES = 256 * 1024
 const NO_STATUS = 1005
 const ABNORMAL = 1006
 const EMPTY = Buffer.alloc(0)
-const ZERO_MASK = Buffer.alloc(4)
 
 /** `closing`: our CLOSE is sent. `ended`: the handler was told, or will be at `start`; nothing is read or sent. */
 type State = 'open' | 'closing' | 'ended'
@@ -54,22 +39,23 @@ type State = 'open' | 'closing' | 'ended'
 export class WebSocketCarrier implements Carrier {
   heartbeatMs: number | undefined
   pongs = 0
-  sentBytes = 0
   readonly #socket: Socket
   readonly #head: Buffer
   readonly #clock: Clock
-  readonly #masking: Masking
   readonly #liveness: Liveness
   readonly #reader: FrameReader
-  readonly #passed: LentWriter
+  readonly #writer: FrameWriter
   #state: State = 'open'
   #handler: CarrierHandler | undefined
   #end: CarrierEnd | undefined
   #full = false
-  #corked = false
   #pingSentAt: number | undefined
   readonly #pings: Bucket
   #cancelBeat: () => void
+  #cancelHold: (() => void) | undefined
+  /** Why we have closed, when it is the peer's: it may go on sending, and nobody looks at it any more. */
+  #fault: CarrierEnd | undefined
+  #droppedBytes = 0
   #cancelClose: () => void = () => {}
 
   /** Call it in the turn in which the socket was upgraded: its `error` listener is this carrier's from now on. */
@@ -77,7 +63,6 @@ export class WebSocketCarrier implements Carrier {
     this.#socket = socket
     this.#head = head
     this.#clock = options.clock
-    this.#masking = options.masking
     const heartbeat = options.heartbeat ?? defaultHeartbeat
     const now = this.#clock.now()
     this.#liveness = new Liveness(heartbeat, now)
@@ -89,7 +74,7 @@ export class WebSocketCarrier implements Carrier {
       },
       control: (opcode, payload) => this.#control(opcode, payload),
     })
-    this.#passed = new LentWriter(socket)
+    this.#writer = new FrameWriter(socket, options.masking)
     socket.setTimeout(0)
     socket.setNoDelay()
     socket.on('error', error => this.#ended({ code: ABNORMAL, reason: error.message }))
@@ -99,6 +84,10 @@ export class WebSocketCarrier implements Carrier {
     // Nothing is read until somebody listens; the kernel holds what the peer sends meanwhile.
     socket.pause()
     this.#cancelBeat = this.#clock.after(Math.min(SECOND_BEAT_MS, heartbeat.intervalMs), this.#beat)
+  }
+
+  get sentBytes(): number {
+    return this.#writer.sentBytes
   }
 
   get bufferedBytes(): number {
@@ -129,8 +118,24 @@ export class WebSocketCarrier implements Carrier {
     if (this.#state === 'open') this.#write(Opcode.BINARY, message, rest, true)
   }
 
+  hold(ms: number): void {
+    if (this.#state !== 'open' || this.#cancelHold !== undefined) return
+    this.#reader.hold()
+    this.#socket.pause()
+    this.#cancelHold = this.#clock.after(ms, () => {
+      this.#cancelHold = undefined
+      this.#socket.resume()
+      if (this.#state !== 'ended' && this.#fault === undefined) this.#feed()
+    })
+  }
+
   close(code: number, reason: string): void {
-    if (this.#state === 'open') this.#sendClose(closePayload(code, reason))
+    if (this.#state !== 'open') return
+    this.#sendClose(closePayload(code, reason))
+    if (code < LEAST_FAULT) return
+    this.#fault = { code, reason }
+    this.#reader.stop()
+    this.#socket.end()
   }
 
   terminate(): void {
@@ -141,49 +146,23 @@ export class WebSocketCarrier implements Carrier {
     this.#sendPing()
   }
 
-  /** All that is written in one tick leaves with one system call. With `pass`, the buffers are given back when they have left. */
   #write(opcode: number, first: Buffer, rest: readonly Buffer[], pass: boolean): void {
-    const socket = this.#socket
-    if (!this.#corked) {
-      this.#corked = true
-      socket.cork()
-      process.nextTick(this.#uncork)
-    }
-    const bytes = messageBytes(first, rest)
-    const mask = masks[this.#masking]()
-    const headerBytes = frameHeaderBytes(bytes, mask !== undefined)
-    this.sentBytes += headerBytes + bytes
-    if (this.#masking === 'random' || bytes <= COPY_BELOW_BYTES) {
-      const frame = Buffer.allocUnsafe(headerBytes + bytes)
-      writeFrameHeader(frame, opcode, bytes, mask)
-      let at = headerBytes + first.copy(frame, headerBytes)
-      for (const part of rest) at += part.copy(frame, at)
-      if (this.#masking === 'random' && mask !== undefined) applyMask(frame.subarray(headerBytes), mask, 0)
-      socket.write(frame)
-      if (pass) giveBackAll(first, rest)
-    } else {
-      const copied = first.length <= COPY_BELOW_BYTES
-      const head = Buffer.allocUnsafe(headerBytes + (copied ? first.length : 0))
-      writeFrameHeader(head, opcode, bytes, mask)
-      if (copied) first.copy(head, headerBytes)
-      socket.write(head)
-      const parts = pass ? this.#passed : socket
-      if (!copied) parts.write(first)
-      else if (pass) giveBack(first)
-      for (const part of rest) parts.write(part)
-    }
-    if (socket.writableLength >= HIGH_WATER_BYTES) this.#full = true
-  }
-
-  readonly #uncork = (): void => {
-    this.#corked = false
-    this.#socket.uncork()
+    this.#writer.write(opcode, first, rest, pass)
+    if (this.#socket.writableLength >= HIGH_WATER_BYTES) this.#full = true
   }
 
   readonly #read = (chunk: Buffer): void => {
-    if (this.#state === 'ended') return
+    if (this.#state !== 'ended' && this.#fault === undefined) return this.#feed(chunk)
+    giveBack(chunk)
+    this.#droppedBytes += chunk.length
+    if (this.#droppedBytes > MAX_DROPPED_BYTES) this.#socket.destroy()
+  }
+
+  /** @param chunk absent: what was held */
+  #feed(chunk?: Buffer): void {
     try {
-      this.#reader.read(chunk)
+      if (chunk === undefined) this.#reader.release()
+      else this.#reader.read(chunk)
     } catch (thrown) {
       if (!(thrown instanceof FramingError)) throw thrown
       this.close(thrown.code, thrown.message)
@@ -230,10 +209,11 @@ export class WebSocketCarrier implements Carrier {
     if (this.#socket.destroyed) this.#cancelClose()
     if (this.#state === 'ended') return
     this.#state = 'ended'
-    this.#end = end
+    this.#end = this.#fault ?? end
     this.#reader.stop()
     this.#cancelBeat()
-    this.#handler?.closed(end)
+    this.#cancelHold?.()
+    this.#handler?.closed(this.#end)
   }
 
   readonly #beat = (): void => {
@@ -271,10 +251,4 @@ export class WebSocketCarrier implements Carrier {
     if (!this.#pings.take(now)) return this.close(new TunnelError('LIMIT', '').close, 'too many pings')
     if (this.#state === 'open') this.#write(Opcode.PONG, payload, NO_REST, false)
   }
-}
-
-const masks: Readonly<Record<Masking, () => Buffer | undefined>> = {
-  none: () => undefined,
-  zero: () => ZERO_MASK,
-  random: () => randomFillSync(Buffer.allocUnsafe(4)),
 }

@@ -19,9 +19,8 @@ export const gatewayLimitNames: LimitNames<GatewayLimits> = new Map([
   ['arrival-time', { key: 'arrivalMs', unit: 'duration' }],
   ['carriers-per-subject', { key: 'carriersPerSubject', unit: 'count' }],
   ['sessions-per-carrier', { key: 'sessionsPerCarrier', unit: 'count' }],
-  ['opens-per-second', { key: 'opensPerSecond', unit: 'count' }],
-  ['denied-per-second', { key: 'deniedPerSecond', unit: 'count' }],
-  ['controls-per-second', { key: 'controlsPerSecond', unit: 'count' }],
+  ['comings-per-second', { key: 'comingsPerSecond', unit: 'count' }],
+  ['work-per-second', { key: 'workPerSecond', unit: 'count' }],
   ['queued-memory', { key: 'queuedBytes', unit: 'MiB' }],
   ['ingress-memory', { key: 'ingressBytes', unit: 'MiB' }],
 ])

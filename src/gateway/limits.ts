@@ -9,12 +9,10 @@ export interface GatewayLimits {
   /** Of one subject in one role. */
   readonly carriersPerSubject: number
   readonly sessionsPerCarrier: number
-  /** OPENs of one carrier; twice as many at once. */
-  readonly opensPerSecond: number
-  /** OPENs of one carrier that were denied; five times as many at once. */
-  readonly deniedPerSecond: number
-  /** Messages without data from one client; an agent, which speaks for many, has ten times as many. Twice as many at once. */
-  readonly controlsPerSecond: number
+  /** How often carriers of one subject may come; twice as many as it may have at once. */
+  readonly comingsPerSecond: number
+  /** Work of one subject that connects (pace.ts); more of it waits. */
+  readonly workPerSecond: number
   /** Bytes that wait in the queues of all routes. */
   readonly queuedBytes: number
   /** Bytes that the ingress holds for clients and services that take nothing. */
@@ -29,9 +27,8 @@ export const defaultGatewayLimits: GatewayLimits = {
   arrivalMs: 10_000,
   carriersPerSubject: 64,
   sessionsPerCarrier: 16,
-  opensPerSecond: 10_000,
-  deniedPerSecond: 200,
-  controlsPerSecond: 20_000,
+  comingsPerSecond: 10,
+  workPerSecond: 200_000,
   queuedBytes: 192 * MIB,
   ingressBytes: 192 * MIB,
 }

@@ -1,51 +1,39 @@
-/** How much one carrier may ask of the gateway beside the bytes that it moves (docs/security.md, "Limits"). */
+/**
+ * How fast one subject may keep the gateway, and the agents behind it, busy. What counts is work, not bytes: a message, a frame in
+ * it, a connection that is opened, a session. Whoever is faster waits, on its own side; nothing of it is lost, and nobody is closed.
+ */
 import type { Clock } from '../clock.ts'
-import { TunnelError } from '../errors.ts'
 import { Bucket } from '../net/bucket.ts'
-import type { Role } from '../net/claims.ts'
-import type { GatewayLimits } from './limits.ts'
 
-/** They come with every few batches, and the clock is not asked for each. */
-const CONTROLS_AT_ONCE = 256
-/** An agent carries what many clients cause. */
-const AGENT_SHARE = 10
-const DENIED_BURST = 5
+/** Of what costs more than a message that is passed on. */
+export const WORK = { message: 1, frame: 1, open: 50, denied: 1_000, attach: 50 } as const
+
+/** So much at once keeps nobody else waiting for more than some milliseconds. */
+const BURST_S = 0.02
+/** The clock is not asked for every message. */
+const SETTLE_AT = 32
 
 export class Pace {
   readonly #clock: Pick<Clock, 'now'>
-  readonly #opens: Bucket
-  readonly #denied: Bucket
-  readonly #controls: Bucket
-  #uncounted = 0
+  readonly #bucket: Bucket
+  #unsettled = 0
 
-  constructor(clock: Pick<Clock, 'now'>, role: Role, limits: GatewayLimits) {
-    const { opensPerSecond: opens, deniedPerSecond: denied } = limits
-    const controls = limits.controlsPerSecond * (role === 'agent' ? AGENT_SHARE : 1)
-    const now = clock.now()
+  constructor(clock: Pick<Clock, 'now'>, workPerSecond: number) {
     this.#clock = clock
-    this.#opens = new Bucket(opens, 2 * opens, now)
-    this.#denied = new Bucket(denied, DENIED_BURST * denied, now)
-    this.#controls = new Bucket(controls, 2 * controls, now)
+    this.#bucket = new Bucket(workPerSecond, BURST_S * workPerSecond, clock.now())
   }
 
-  /**
-   * A message without data.
-   * @param weight for one that is more work than to pass it on
-   * @throws TunnelError LIMIT
-   */
-  control(weight = 1): void {
-    this.#uncounted += weight
-    if (this.#uncounted < CONTROLS_AT_ONCE) return
-    if (!this.#controls.take(this.#clock.now(), this.#uncounted)) throw tooFast('messages without data')
-    this.#uncounted = 0
+  /** Returns for how many milliseconds whoever has caused this work is to be left alone; mostly 0. */
+  spend(work: number): number {
+    this.#unsettled += work
+    if (this.#unsettled < SETTLE_AT) return 0
+    const waitMs = this.#bucket.spend(this.#clock.now(), this.#unsettled)
+    this.#unsettled = 0
+    return waitMs
   }
 
-  /** @throws TunnelError LIMIT */
-  open(allowed: boolean): void {
-    const now = this.#clock.now()
-    if (!this.#opens.take(now)) throw tooFast('connections')
-    if (!allowed && !this.#denied.take(now)) throw tooFast('connections that are denied')
+  /** It could as well be a new one. */
+  get isIdle(): boolean {
+    return this.#unsettled < SETTLE_AT && this.#bucket.isFull(this.#clock.now())
   }
 }
-
-const tooFast = (what: string): TunnelError => new TunnelError('LIMIT', `too many ${what} in a short time`)

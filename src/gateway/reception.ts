@@ -11,9 +11,9 @@ import { checkHeader, decodeJson, encodeJson, HOP_ROUTE, Kind, kindOf, routeOf, 
 import { Hop } from './hop.ts'
 import { defaultGatewayLimits, type GatewayLimits } from './limits.ts'
 import type { GatewayTotals } from './metrics.ts'
-import { Pace } from './pace.ts'
 import type { Principal } from './principal.ts'
 import { Relay, type RelayEvents } from './relay.ts'
+import { Shares } from './shares.ts'
 
 export interface ReceptionOptions {
   /** Told to the ends in WELCOME, for their logs and terminals. */
@@ -56,8 +56,7 @@ export class Reception {
   /** Carriers that have not said HELLO yet; the relay does not know them. */
   readonly #arriving = new Set<Carrier>()
   readonly #limits: GatewayLimits
-  /** Carriers by role and subject. */
-  readonly #shares = new Map<string, number>()
+  readonly #shares: Shares
   #draining = false
   #allEnded: () => void = () => {}
 
@@ -65,6 +64,7 @@ export class Reception {
     this.#options = options
     this.#log = options.log
     this.#limits = options.limits ?? defaultGatewayLimits
+    this.#shares = new Shares(options.clock, this.#limits)
     const events: RelayEvents = {
       opened: (leg, stream, target, { allowed, rule = 'none' }) => {
         if (allowed) this.totals.opensAllowed++
@@ -100,21 +100,9 @@ export class Reception {
     return [...this.relay.hops].filter(({ local }) => !local)
   }
 
-  /**
-   * To be asked before a carrier of `principal` is greeted.
-   * @throws TunnelError LIMIT when it has as many as it may
-   */
+  /** As `Shares.admit`. */
   admit(principal: Principal): void {
-    const carriers = this.#shares.get(shareOf(principal)) ?? 0
-    if (carriers < this.#limits.carriersPerSubject) return
-    throw new TunnelError('LIMIT', `${carriers} carriers of ${principal.subject} are connected already`)
-  }
-
-  #count(principal: Principal, change: 1 | -1): void {
-    const share = shareOf(principal)
-    const carriers = (this.#shares.get(share) ?? 0) + change
-    if (carriers > 0) this.#shares.set(share, carriers)
-    else this.#shares.delete(share)
+    this.#shares.admit(principal)
   }
 
   /**
@@ -124,9 +112,9 @@ export class Reception {
   greet(carrier: Carrier, principal: Principal, local = false): Hop {
     const { clock } = this.#options
     const { memory } = this.relay
-    const pace = local ? {} : { pace: new Pace(clock, principal.role, this.#limits) }
-    const hop = new Hop(carrier, principal, { local, memory, ...pace })
-    if (!local) this.#count(principal, 1)
+    const share = local ? undefined : this.#shares.came(principal)
+    const pace = principal.role === 'connect' ? share?.pace : undefined
+    const hop = new Hop(carrier, principal, { local, memory, ...(pace && { pace }) })
     let greeted = false
     this.#arriving.add(carrier)
     const tooLate = new TunnelError('IDLE', 'no HELLO came in time')
@@ -146,7 +134,7 @@ export class Reception {
         this.totals.receivedBytes += hop.receivedBytes
         this.totals.sentBytes += hop.sentBytes
         this.relay.remove(hop)
-        if (!local) this.#count(principal, -1)
+        share?.left()
         if (greeted) this.#log.info('disconnected', { ...identity(hop), code, reason })
         if (this.carriers === 0) this.#allEnded()
       },
@@ -156,6 +144,7 @@ export class Reception {
 
   /** Ends the carriers of those whose token has expired. Whose token expires soon is asked, once, to come with a new one. */
   endExpired(): void {
+    this.#shares.sweep()
     for (const hop of this.relay.hops) {
       const leftMs = this.#leftMs(hop)
       if (leftMs <= -EXPIRY_GRACE_MS) {
@@ -248,8 +237,6 @@ export class Reception {
     return { software, agents: this.relay.registry.visibleTo(principal).slice(0, MAX_AGENTS_TOLD) }
   }
 }
-
-const shareOf = ({ role, subject }: Principal): string => `${role} ${subject}`
 
 /** Sends DRAIN to all, from `firstMs` on, one after another within `withinMs`. Returns when the last one leaves. */
 function spread(hops: readonly Hop[], firstMs: number, withinMs: number): number {

@@ -8,12 +8,10 @@
 import { asTunnelError, TunnelError } from '../errors.ts'
 import { isAgentName } from '../net/claims.ts'
 import type { Decision } from '../net/pattern.ts'
-import { type Target, targetFromJson } from '../net/target.ts'
-import { decodeOpen, FrameType, Verdict, walkFrames } from '../wire/frame.ts'
+import type { Target } from '../net/target.ts'
 import {
   checkHeader,
   decodeAttachment,
-  decodeBatchHeader,
   decodeJson,
   encodeAttachment,
   encodeDetach,
@@ -27,11 +25,12 @@ import {
   shortId,
   violation,
 } from '../wire/message.ts'
-import { decideOpen } from './acl.ts'
 import { type Hop, type Leg, QueueMemory } from './hop.ts'
 import { defaultGatewayLimits, type GatewayLimits } from './limits.ts'
+import { WORK } from './pace.ts'
 import { mayUseAgent } from './principal.ts'
 import { Registry } from './registry.ts'
+import { decideOpens } from './verdict.ts'
 
 export interface RelayEvents {
   opened(leg: Leg, stream: number, target: Target, decision: Decision): void
@@ -44,8 +43,6 @@ export interface RelayEvents {
 
 /** The relay forwards only up to HIGH_WATER_BYTES; more is answers of the gateway's own that nobody reads. */
 const MAX_UNREAD_BYTES = 1024 * 1024
-/** An ATTACH makes a session at the agent: as much work as so many messages that are only passed on. */
-const ATTACH_WEIGHT = 100
 
 export class Relay {
   readonly registry = new Registry()
@@ -131,20 +128,21 @@ export class Relay {
 
   #fromClient(hop: Hop, message: Buffer, rest: readonly Buffer[]): void {
     const kind = kindOf(message)
-    if (kind !== Kind.BATCH && kind !== Kind.DGRAM) hop.pace?.control(kind === Kind.ATTACH ? ATTACH_WEIGHT : 1)
-    if (kind === Kind.ATTACH) return this.#attach(hop, message)
+    if (kind === Kind.ATTACH) {
+      this.#spend(hop, WORK.attach)
+      return this.#attach(hop, message)
+    }
+    this.#spend(hop, WORK.message)
     const leg = hop.legs.get(routeOf(message))
     // The route was detached while this message was under way.
     if (leg === undefined) return
     switch (kind) {
       case Kind.BATCH:
-        decodeBatchHeader(message)
-        walkFrames(
-          message,
-          (type, stream, start, end, part) => {
-            if (type === FrameType.OPEN) part[start] = this.#decide(leg, stream, part, start, end)
-          },
-          rest,
+        this.#spend(
+          hop,
+          decideOpens(hop.principal, message, rest, (stream, target, decision) =>
+            this.#events.opened(leg, stream, target, decision),
+          ),
         )
         return this.#forward(leg, message, rest)
       case Kind.ACK:
@@ -162,7 +160,6 @@ export class Relay {
 
   #fromAgent(hop: Hop, message: Buffer, rest: readonly Buffer[]): void {
     const kind = kindOf(message)
-    if (kind !== Kind.BATCH && kind !== Kind.DGRAM) hop.pace?.control()
     const leg = hop.legs.get(routeOf(message))
     if (leg === undefined) return
     switch (kind) {
@@ -228,20 +225,10 @@ export class Relay {
     throw new TunnelError('AGENT_UNAVAILABLE', `agent ${name} is not connected to the gateway (${instead})`)
   }
 
-  #decide(leg: Leg, stream: number, open: Buffer, start: number, end: number): number {
-    const { principal, pace } = leg.hop
-    let target: Target
-    try {
-      target = targetFromJson(decodeOpen(open, start, end).json)
-    } catch {
-      pace?.open(false)
-      // The agent finds the same and answers BAD_TARGET; until then the answer is no.
-      return Verdict.DENIED
-    }
-    const decision = decideOpen(principal, target)
-    pace?.open(decision.allowed)
-    this.#events.opened(leg, stream, target, decision)
-    return decision.allowed ? Verdict.ALLOWED : Verdict.DENIED
+  /** What `hop` sends from now on waits, if it has caused too much. */
+  #spend({ pace, carrier }: Hop, work: number): void {
+    const waitMs = pace?.spend(work) ?? 0
+    if (waitMs > 0) carrier.hold(waitMs)
   }
 
   #forward({ peer: to }: Leg, message: Buffer, rest: readonly Buffer[]): void {

@@ -16,12 +16,24 @@ export class Bucket {
     this.#at = now
   }
 
+  /** What there was when it was last asked. */
+  get tokens(): number {
+    return this.#tokens
+  }
+
   /** Takes `tokens`, or none at all and returns false when there are fewer. */
   take(now: number, tokens = 1): boolean {
     this.#fill(now)
     if (this.#tokens < tokens) return false
     this.#tokens -= tokens
     return true
+  }
+
+  /** Takes `tokens`, also those that are still to come. Returns how many milliseconds there are none; a second at most is owed. */
+  spend(now: number, tokens: number): number {
+    this.#fill(now)
+    this.#tokens = Math.max(-this.#perSecond, this.#tokens - tokens)
+    return this.#tokens >= 0 ? 0 : (-this.#tokens * 1_000) / this.#perSecond
   }
 
   /** Nothing was taken for so long that it could as well be a new one. */

@@ -56,3 +56,12 @@ test('whoever gives up while it waits takes no turn, and leaves nothing', async 
   await assert.rejects(ask('d', 'ann', AbortSignal.abort(new Error('too late'))), /too late/)
   assert.equal(queue.size, 0)
 })
+
+test('not more than so many wait: the next one is told so', async () => {
+  const { queue, ask } = line(2)
+  for (let count = 0; count < 10; count++) void ask(String(count))
+  await assert.rejects(ask('too many'), { code: 'LIMIT', message: /8 connections wait/ })
+  void ask('other', 'bob')
+  await settled()
+  assert.equal(queue.size, 11)
+})

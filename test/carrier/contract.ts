@@ -55,6 +55,33 @@ export function carrierContract(name: string, open: () => Promise<CarrierPair>):
     assert.deepEqual(atA.messages, messages.toReversed())
   })
 
+  check(
+    'a carrier that is held delivers nothing from the next message on, and then everything in order',
+    async pair => {
+      const { a, b, until } = pair
+      const got: number[] = []
+      let holds = 0
+      b.start({
+        message: message => {
+          got.push(message[0] ?? 0)
+          if (message[0] === 2 || message[0] === 4) {
+            holds++
+            b.hold(20)
+            b.hold(1e9)
+          }
+        },
+        drain: () => {},
+        closed: () => got.push(-1),
+      })
+      start(a)
+      for (let number = 1; number <= 5; number++) a.send(Buffer.alloc(40_000, number))
+      await until(() => got.length > 0)
+      a.close(1000, 'done')
+      await until(() => got.includes(-1))
+      assert.deepEqual([got, holds], [[1, 2, 3, 4, 5, -1], 2])
+    },
+  )
+
   check('a message that goes on in other buffers arrives as one', async ({ a, b, until }) => {
     const [atA, atB] = [start(a), start(b)]
     const parts = [18, 40_000, 26, 5_000, 8].map((size, index) => Buffer.alloc(size, index + 1))

@@ -1,14 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import {
-  applyMask,
-  FrameReader,
-  FramingError,
-  frameHeaderBytes,
-  Opcode,
-  writeFrameHeader,
-} from '../../src/carrier/framing.ts'
+import { frameHeaderBytes, writeFrameHeader } from '../../src/carrier/frame-writer.ts'
+import { applyMask, FrameReader, FramingError, Opcode } from '../../src/carrier/framing.ts'
 import { MAX_MESSAGE_BYTES } from '../../src/wire/message.ts'
 
 interface Seen {

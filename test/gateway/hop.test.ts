@@ -22,6 +22,7 @@ class TestCarrier implements Carrier {
   }
 
   probe(): void {}
+  hold(): void {}
   close(): void {}
   terminate(): void {}
   start(): void {}

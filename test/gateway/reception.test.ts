@@ -159,6 +159,17 @@ test('one subject has so many carriers in each role, and one that leaves makes r
   subject.admit(principal('connect'))
 })
 
+test('C98: whoever comes again and again is asked to wait, and others are not', () => {
+  const { clock, subject } = reception()
+  const who = principal('connect', { subject: 'restless' })
+  for (let count = 0; count < 128; count++) subject.admit(who)
+  assert.throws(() => subject.admit(who), { code: 'LIMIT', message: /comes too often/ })
+  subject.admit(principal('connect', { subject: 'ann' }))
+  clock.advanceSync(100)
+  subject.admit(who)
+  assert.throws(() => subject.admit(who), { code: 'LIMIT' })
+})
+
 test('whoever is revoked is closed with 4401 at once, and nobody else', async () => {
   const { clock, subject, end, lines } = reception()
   const [agent, client] = [await end('agent'), await end('connect')]

@@ -19,3 +19,12 @@ test('what it cannot give whole it does not give at all, and it never holds more
   assert.ok(bucket.take(1e9, 20))
   assert.ok(!bucket.take(1e9, 1))
 })
+
+test('what is spent beyond it is owed, a second at most', () => {
+  const bucket = new Bucket(10, 20, 0)
+  assert.equal(bucket.spend(0, 20), 0)
+  assert.equal(bucket.spend(0, 5), 500)
+  assert.equal(bucket.spend(100, 0), 400)
+  assert.equal(bucket.spend(500, 0), 0)
+  assert.equal(bucket.spend(500, 1e6), 1_000)
+})

@@ -124,6 +124,7 @@ function recorded(carrier: Carrier, sent: (message: Buffer) => void): Carrier {
     heartbeatMs: undefined,
     pongs: 0,
     probe() {},
+    hold(): void {},
     send(message) {
       sent(Buffer.from(message))
       carrier.send(message)

@@ -1,5 +1,6 @@
 /** WebSocket frames as they come from a socket: cut anywhere. */
-import { FrameReader, frameHeaderBytes, Opcode, writeFrameHeader } from '../../../src/carrier/framing.ts'
+import { frameHeaderBytes, writeFrameHeader } from '../../../src/carrier/frame-writer.ts'
+import { FrameReader, Opcode } from '../../../src/carrier/framing.ts'
 
 const ZERO_MASK = Buffer.alloc(4)
 const MASK = Buffer.from([1, 2, 3, 4])

@@ -2,7 +2,6 @@
 import type { Carrier } from '../../../src/carrier/carrier.ts'
 import { systemClock } from '../../../src/clock.ts'
 import { Hop } from '../../../src/gateway/hop.ts'
-import { defaultGatewayLimits } from '../../../src/gateway/limits.ts'
 import { Pace } from '../../../src/gateway/pace.ts'
 import { type Principal, principalFromClaims } from '../../../src/gateway/principal.ts'
 import { Relay } from '../../../src/gateway/relay.ts'
@@ -47,6 +46,7 @@ class Sink implements Carrier {
   }
 
   probe(): void {}
+  hold(): void {}
   terminate(): void {}
   start(): void {}
 }
@@ -93,9 +93,9 @@ export function relay(rounds: number): void {
   const near = new Sink()
   const far = new Sink()
   const { memory } = gateway
-  const paceOf = (role: Role) => new Pace(systemClock, role, defaultGatewayLimits)
-  const client = new Hop(near, principal('connect'), { memory, pace: paceOf('connect') })
-  const agent = new Hop(far, principal('agent'), { memory, pace: paceOf('agent') })
+  const pace = new Pace(systemClock, Number.MAX_SAFE_INTEGER)
+  const client = new Hop(near, principal('connect'), { memory, pace })
+  const agent = new Hop(far, principal('agent'), { memory })
   gateway.add(agent, {})
   gateway.add(client, {})
   const json = { agent: 'home', key: 'k', maxInflight: 1 }
