@@ -57,7 +57,7 @@ test('the very buffer that came in goes out: nothing is copied or encoded again'
   assert.equal(sent[0], message)
 })
 
-test('each OPEN is stamped with the verdict of the token, whatever the client wrote there', () => {
+test('E103: each OPEN is stamped with the verdict of the token, whatever the client wrote there', () => {
   const bench = new Bench()
   const { client, agent } = bench.joined(5)
   const lie = encodeOpen(1, { ...target, namespace: 'dev' })
@@ -148,7 +148,7 @@ test('ATTACH from an agent closes its carrier', () => {
   )
 })
 
-test('a message on a route that is not there is ignored: its DETACH may have crossed it', () => {
+test('C47: a message on a route that is not there is ignored: its DETACH may have crossed it', () => {
   const bench = new Bench()
   const { client, agent } = bench.joined(5)
   client.send(batch(6, [FrameType.DATA, 1, Buffer.alloc(1)]))
@@ -219,7 +219,7 @@ test('a lost carrier ends its routes at the other end too, and nothing is left',
   assert.deepEqual([bench.gateway.relay.hops.size, bench.gateway.relay.registry.size], [0, 0])
 })
 
-test('a receiver that takes nothing overloads its own route alone', () => {
+test('C76: a receiver that takes nothing overloads its own route alone', () => {
   const bench = new Bench()
   const { client, agent, agentRoute } = bench.joined(5)
   const other = bench.raw('connect')
@@ -288,8 +288,8 @@ test('C67: a client that opens faster than it may is left alone for a while, los
   assert.ok(opens() < 5)
   assert.equal(agent.received.filter(message => kindOf(message) === Kind.PING).length, 1)
   bench.clock.advanceSync(1_000)
-  assert.ok(opens() > 40 && opens() < 50, String(opens()))
-  bench.clock.advanceSync(1_000)
+  assert.ok(opens() > 15 && opens() < 25, String(opens()))
+  bench.clock.advanceSync(2_000)
   assert.equal(opens(), 50)
   assert.deepEqual([client.ends, honest.ends, agent.ends], [[], [], []])
 })
@@ -314,7 +314,7 @@ test('a client that does not read gets no more queues by attaching again and aga
   assert.deepEqual(client.ends, [])
 })
 
-test('a client that asks and asks and reads no answer is closed', () => {
+test('C76: a client that asks and asks and reads no answer is closed', () => {
   const bench = new Bench({ workPerSecond: 1e9 })
   const client = bench.raw('connect', { agents: ['*'] })
   client.carriers.b.freeze()
