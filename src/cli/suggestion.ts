@@ -10,8 +10,18 @@ import type { ConnectOutput } from './output/sink.ts'
 const CODES: ReadonlySet<ErrorCode> = new Set(['DNS', 'DENIED', 'BAD_TARGET', 'REFUSED', 'UNREACHABLE'])
 const TIMEOUT_MS = 1_000
 const KEPT_MS = 10_000
+const MAX_PATTERNS = 8
 
 type Failure = Extract<ConnectEvent, { event: 'error' }>
+
+/** The hint, with what the token allows; that of another issuer says nothing of it. */
+async function allowedBy(token: string | undefined, hint: string): Promise<string> {
+  const { inspectToken } = await import('../token/token.ts')
+  const { allow } = token === undefined ? {} : inspectToken(token, Date.now()).claims
+  if (!Array.isArray(allow)) return hint
+  const more = allow.length > MAX_PATTERNS ? `, and ${allow.length - MAX_PATTERNS} more` : ''
+  return `yours allows ${allow.slice(0, MAX_PATTERNS).map(String).join(', ')}${more}; ${hint}`
+}
 
 export class Suggestions {
   readonly #access: GatewayAccess
@@ -24,7 +34,7 @@ export class Suggestions {
   /** The failure, with what may have been meant in its hint. Never throws. */
   async improve(failure: TunnelError, target: string): Promise<TunnelError> {
     if (!CODES.has(failure.code)) return failure
-    const hint = await this.#hint(target, failure.hint)
+    const hint = await this.#hint(target, failure)
     return new TunnelError(failure.code, failure.message, { hint, cause: failure.cause, retryable: failure.retryable })
   }
 
@@ -38,7 +48,7 @@ export class Suggestions {
       event: event => {
         if (event.event !== 'error' || event.target === undefined || !CODES.has(event.code)) return output.event(event)
         waiting.add(event)
-        void this.#hint(event.target, event.hint).then(hint => release(event, hint))
+        void this.#hint(event.target, event).then(hint => release(event, hint))
       },
       connecting: gateway => output.connecting(gateway),
       note: text => output.note(text),
@@ -49,9 +59,17 @@ export class Suggestions {
     }
   }
 
-  async #hint(target: string, hint: string): Promise<string> {
-    const meant = await this.#nearest(target).catch(() => undefined)
-    return meant === undefined ? hint : `did you mean ${meant}? ${hint}`
+  async #hint(
+    target: string,
+    { code, message, hint }: Pick<TunnelError, 'code' | 'message' | 'hint'>,
+  ): Promise<string> {
+    // The gateway decides by what the token says, and it is ours.
+    const isOurs = code === 'DENIED' && message.startsWith('the token ')
+    const [meant, what] = await Promise.all([
+      this.#nearest(target).catch(() => undefined),
+      isOurs ? allowedBy(this.#access.token, hint) : hint,
+    ])
+    return meant === undefined ? what : `did you mean ${meant}? ${what}`
   }
 
   async #nearest(text: string): Promise<string | undefined> {

@@ -24,6 +24,15 @@ test('a pipe that reaches nothing says what may have been meant, and ends as bef
   }
 })
 
+test('whoever is denied by the token is told what it allows', async () => {
+  const running = site.run('connect', ['connect', ...access, '--stdio', 'other/prod:9'])
+  assert.equal((await running.finished()).code, 3)
+  assert.match(
+    running.stderr,
+    /DENIED the token does not allow other\/prod:9 \(yours allows echo\/\*:\*, test\/echo:7; ask for/,
+  )
+})
+
 test('a local port says it for each connection, in one line each', async () => {
   const port = await freePort()
   const running = site.run('connect', ['connect', ...access, `127.0.0.1:${port}:echo/tes:7`])
