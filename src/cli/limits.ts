@@ -17,6 +17,7 @@ export const gatewayLimitNames: LimitNames<GatewayLimits> = new Map([
   ['connections', { key: 'connections', unit: 'count' }],
   ['arrivals-per-address', { key: 'arrivalsPerAddress', unit: 'count' }],
   ['arrival-time', { key: 'arrivalMs', unit: 'duration' }],
+  ['stuck-time', { key: 'stuckMs', unit: 'duration' }],
   ['carriers-per-subject', { key: 'carriersPerSubject', unit: 'count' }],
   ['sessions-per-carrier', { key: 'sessionsPerCarrier', unit: 'count' }],
   ['comings-per-second', { key: 'comingsPerSecond', unit: 'count' }],

@@ -8,6 +8,7 @@ import type { BlockList, Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { WebSocketServer } from 'ws'
 import type { Carrier } from '../carrier/carrier.ts'
+import { defaultHeartbeat } from '../carrier/liveness.ts'
 import { serverOptions } from '../carrier/upgrade.ts'
 import { WebSocketCarrier } from '../carrier/websocket.ts'
 import { asTunnelError, TunnelError } from '../errors.ts'
@@ -212,7 +213,8 @@ export class Gateway {
       this.#sockets.handleUpgrade(request, socket, head, ({ upgraded }) => {
         if (upgraded === undefined) return
         const { clock } = this.#options
-        this.#reception.greet(new WebSocketCarrier(upgraded, { clock, masking: 'none' }), principal)
+        const heartbeat = { ...defaultHeartbeat, stuckMs: this.#limits.stuckMs }
+        this.#reception.greet(new WebSocketCarrier(upgraded, { clock, masking: 'none', heartbeat }), principal)
       })
     } catch (thrown) {
       const error = asTunnelError(thrown)

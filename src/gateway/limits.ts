@@ -6,6 +6,8 @@ export interface GatewayLimits {
   readonly arrivalsPerAddress: number
   /** For the handshake of TLS, the head of a request, and HELLO; each. */
   readonly arrivalMs: number
+  /** How long a carrier may take nothing of what waits for it. */
+  readonly stuckMs: number
   /** Of one subject in one role. */
   readonly carriersPerSubject: number
   readonly sessionsPerCarrier: number
@@ -25,6 +27,7 @@ export const defaultGatewayLimits: GatewayLimits = {
   connections: 32_768,
   arrivalsPerAddress: 512,
   arrivalMs: 10_000,
+  stuckMs: 60_000,
   carriersPerSubject: 64,
   sessionsPerCarrier: 16,
   comingsPerSecond: 10,
