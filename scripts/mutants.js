@@ -12,12 +12,13 @@ import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import * as attaching from './mutants/attaching.js'
 import * as gateway from './mutants/gateway.js'
+import * as limits from './mutants/limits.js'
 import * as memory from './mutants/memory.js'
 import * as numbering from './mutants/numbering.js'
 import * as streams from './mutants/streams.js'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
-const areas = [numbering, attaching, streams, gateway, memory]
+const areas = [numbering, attaching, streams, gateway, memory, limits]
 
 /**
  * In the order in which they are tried. `sign` is what the output shows at the first failure, and tells what it was; the rest

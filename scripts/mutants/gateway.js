@@ -69,8 +69,8 @@ export const mutants = [
   {
     name: 'tells nobody that a carrier was lost',
     file: relay,
-    from: '    peer.hop.send(detachOf(error, peer.route))\n',
-    to: '',
+    from: '    peer.hop.removeLeg(peer)\n    peer.hop.send(detachOf(error, peer.route))\n',
+    to: '    peer.hop.removeLeg(peer)\n',
   },
   {
     name: 'says that the loss of a carrier is the end of its sessions',
@@ -86,9 +86,9 @@ export const mutants = [
   },
   {
     name: 'passes OPEN on with the verdict of the client',
-    file: relay,
-    from: 'part[start] = this.#decide(',
-    to: 'this.#decide(',
+    file: 'src/gateway/verdict.ts',
+    from: '    part[start] = allowed ? Verdict.ALLOWED : Verdict.DENIED\n',
+    to: '',
   },
   {
     name: 'believes the client who it is',

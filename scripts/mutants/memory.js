@@ -47,7 +47,7 @@ export const mutants = [
   {
     name: 'gives back a message that waits at the gateway',
     file: 'src/gateway/hop.ts',
-    from: '    this.#bytes += bytes\n    if (bytes >= COPY',
-    to: '    giveBackAll(message, rest)\n    this.#bytes += bytes\n    if (bytes >= COPY',
+    from: '    this.#bytes += bytes\n    this.hop',
+    to: '    giveBackAll(message, rest)\n    this.#bytes += bytes\n    this.hop',
   },
 ]

@@ -47,6 +47,8 @@ export interface AgentOptions
 const PING_INTERVAL_MS = 5_000
 /** A gateway that answers heartbeats is never this late. */
 const SILENT_MS = 4_000
+/** What is cut is closed before this. */
+const CUT_MS = 500
 /** After the last stream of a drain, the other ends take its last bytes. */
 const DELIVERY_MS = 2_000
 
@@ -66,6 +68,8 @@ export class Agent {
   #draining = false
   #moving: MoveReason | undefined
   #failure: TunnelError | undefined
+  /** Streams that did not end in the time of the drain; undefined until that is over. */
+  #cut: number | undefined
   #wake: () => void = () => {}
 
   constructor(options: AgentOptions) {
@@ -150,7 +154,16 @@ export class Agent {
       this.#acceptor.close(new TunnelError('SESSION_CLOSED', 'the agent has stopped'))
       this.#links.close('the agent has stopped')
     }
+    if (this.#cut !== undefined) await this.#sayStopped(this.#cut)
     if (this.#failure !== undefined) throw this.#failure
+  }
+
+  /** The last line, behind those of the streams that were cut. */
+  async #sayStopped(cut: number): Promise<void> {
+    const { clock } = this.#options
+    const deadline = clock.now() + CUT_MS
+    while (this.#served.open > 0 && clock.now() < deadline) await delay(clock, CUT_MS / 50)
+    this.#log.info('stopped', { cut })
   }
 
   metrics(): Metric[] {
@@ -176,7 +189,7 @@ export class Agent {
     for (const message of catalogueMessages(this.#options.catalogue?.() ?? { services: [] })) link.send(message)
     const old = this.#links.adopt(link)
     const why = reason === undefined ? {} : { reason }
-    this.#log.info('registered', { agent: name, instance, gateway: String(link.welcome.software), ...why })
+    this.#log.info('registered', { agent: name, instance, gateway: link.software, ...why })
     // From a gateway that drains, the sessions go one by one; any other has lost them to the new carrier already.
     if (reason === 'drain') old?.closeWhenIdle('moved to another gateway')
     else old?.close('moved to another carrier')
@@ -254,7 +267,7 @@ export class Agent {
       this.#failure ??= new TunnelError('GONE', `connections that were cut: ${cutStreams}`, {
         hint: 'after SIGTERM they have the time of --drain-timeout to end, after any other signal none',
       })
-    this.#log.info('stopped', { cut: cutStreams })
+    this.#cut = cutStreams
     this.#finish()
   }
 

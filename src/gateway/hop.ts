@@ -56,7 +56,8 @@ export class Leg {
   push(message: Buffer, rest: readonly Buffer[]): boolean {
     const bytes = messageBytes(message, rest)
     if (this.#bytes + bytes > MAX_QUEUE_BYTES || this.queuedMessages >= MAX_QUEUE_MESSAGES) return false
-    this.#count(bytes)
+    this.#bytes += bytes
+    this.hop.memory.bytes += bytes
     if (bytes >= COPY_BELOW_BYTES) {
       this.#queue.push({ message, rest, bytes })
       return true
@@ -69,7 +70,8 @@ export class Leg {
   shift(): Queued | undefined {
     const queued = this.#queue[this.#head]
     if (queued === undefined) return undefined
-    this.#count(-queued.bytes)
+    this.#bytes -= queued.bytes
+    this.hop.memory.bytes -= queued.bytes
     this.#head++
     if (this.#head === this.#queue.length) this.clear()
     else if (this.#head >= 256) {
@@ -82,12 +84,8 @@ export class Leg {
   clear(): void {
     this.#queue = []
     this.#head = 0
-    this.#count(-this.#bytes)
-  }
-
-  #count(bytes: number): void {
-    this.#bytes += bytes
-    this.hop.memory.bytes += bytes
+    this.hop.memory.bytes -= this.#bytes
+    this.#bytes = 0
   }
 }
 
@@ -107,6 +105,8 @@ export class Hop {
   readonly local: boolean
   readonly memory: QueueMemory
   readonly pace: Pace | undefined
+  /** What it has caused since the pace was last told. */
+  work = 0
   /** Agent: tells the process from others of the same name. */
   instance = ''
   /** Agent: of processes that share new sessions; empty for one that shares with nobody. */

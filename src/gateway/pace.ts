@@ -10,14 +10,9 @@ export const WORK = { message: 1, frame: 1, open: 50, denied: 1_000, attach: 50 
 
 /** So much at once keeps nobody else waiting for more than some milliseconds. */
 const BURST_S = 0.02
-/** The clock is not asked for every message. */
-const SETTLE_AT = 32
-
 export class Pace {
   readonly #clock: Pick<Clock, 'now'>
   readonly #bucket: Bucket
-  #unsettled = 0
-
   constructor(clock: Pick<Clock, 'now'>, workPerSecond: number) {
     this.#clock = clock
     this.#bucket = new Bucket(workPerSecond, BURST_S * workPerSecond, clock.now())
@@ -25,15 +20,11 @@ export class Pace {
 
   /** Returns for how many milliseconds whoever has caused this work is to be left alone; mostly 0. */
   spend(work: number): number {
-    this.#unsettled += work
-    if (this.#unsettled < SETTLE_AT) return 0
-    const waitMs = this.#bucket.spend(this.#clock.now(), this.#unsettled)
-    this.#unsettled = 0
-    return waitMs
+    return this.#bucket.spend(this.#clock.now(), work)
   }
 
   /** It could as well be a new one. */
   get isIdle(): boolean {
-    return this.#unsettled < SETTLE_AT && this.#bucket.isFull(this.#clock.now())
+    return this.#bucket.isFull(this.#clock.now())
   }
 }

@@ -214,7 +214,7 @@ export class Reception {
       if (principal.role === 'agent') this.#tellWaiting(principal.agents[0])
       // It was let in before the drain began, and nobody has asked it yet.
       if (this.#draining) spread([hop], 0, 0)
-      this.#log.info('connected', { ...identity(hop), software: String(software) })
+      this.#log.info('connected', { ...identity(hop), software: typeof software === 'string' ? software : '' })
     } catch (thrown) {
       const error = asTunnelError(thrown)
       this.#log.warn('refused', { ...identity(hop), error })

@@ -7,8 +7,6 @@
  */
 import { asTunnelError, TunnelError } from '../errors.ts'
 import { isAgentName } from '../net/claims.ts'
-import type { Decision } from '../net/pattern.ts'
-import type { Target } from '../net/target.ts'
 import {
   checkHeader,
   decodeAttachment,
@@ -30,10 +28,9 @@ import { defaultGatewayLimits, type GatewayLimits } from './limits.ts'
 import { WORK } from './pace.ts'
 import { mayUseAgent } from './principal.ts'
 import { Registry } from './registry.ts'
-import { decideOpens } from './verdict.ts'
+import { type VerdictEvents, Verdicts } from './verdict.ts'
 
-export interface RelayEvents {
-  opened(leg: Leg, stream: number, target: Target, decision: Decision): void
+export interface RelayEvents extends VerdictEvents {
   attached(leg: Leg, agent: string): void
   /** Another process of the same agent gets the new sessions from now on. */
   superseded(hop: Hop, by: string): void
@@ -44,11 +41,15 @@ export interface RelayEvents {
 /** The relay forwards only up to HIGH_WATER_BYTES; more is answers of the gateway's own that nobody reads. */
 const MAX_UNREAD_BYTES = 1024 * 1024
 
+/** Work that a hop has caused before its pace, and so a clock, is asked: not for every message. */
+const SETTLE_AT = 64
+
 export class Relay {
   readonly registry = new Registry()
   /** For the hops that are added. */
   readonly memory = new QueueMemory()
   readonly #events: RelayEvents
+  readonly #verdicts: Verdicts
   readonly #limits: Pick<GatewayLimits, 'sessionsPerCarrier' | 'queuedBytes'>
   readonly #hops = new Set<Hop>()
 
@@ -57,6 +58,7 @@ export class Relay {
     limits: Pick<GatewayLimits, 'sessionsPerCarrier' | 'queuedBytes'> = defaultGatewayLimits,
   ) {
     this.#events = events
+    this.#verdicts = new Verdicts(events)
     this.#limits = limits
   }
 
@@ -132,18 +134,13 @@ export class Relay {
       this.#spend(hop, WORK.attach)
       return this.#attach(hop, message)
     }
-    this.#spend(hop, WORK.message)
+    if (kind !== Kind.BATCH) this.#spend(hop, WORK.message)
     const leg = hop.legs.get(routeOf(message))
     // The route was detached while this message was under way.
     if (leg === undefined) return
     switch (kind) {
       case Kind.BATCH:
-        this.#spend(
-          hop,
-          decideOpens(hop.principal, message, rest, (stream, target, decision) =>
-            this.#events.opened(leg, stream, target, decision),
-          ),
-        )
+        this.#spend(hop, this.#verdicts.stamp(leg, message, rest))
         return this.#forward(leg, message, rest)
       case Kind.ACK:
       case Kind.PING:
@@ -226,9 +223,12 @@ export class Relay {
   }
 
   /** What `hop` sends from now on waits, if it has caused too much. */
-  #spend({ pace, carrier }: Hop, work: number): void {
-    const waitMs = pace?.spend(work) ?? 0
-    if (waitMs > 0) carrier.hold(waitMs)
+  #spend(hop: Hop, work: number): void {
+    hop.work += work
+    if (hop.work < SETTLE_AT || hop.pace === undefined) return
+    const waitMs = hop.pace.spend(hop.work)
+    hop.work = 0
+    if (waitMs > 0) hop.carrier.hold(waitMs)
   }
 
   #forward({ peer: to }: Leg, message: Buffer, rest: readonly Buffer[]): void {

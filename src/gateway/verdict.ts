@@ -1,43 +1,56 @@
 /** What the gateway reads of a batch of a client: the frame headers, and each OPEN, which it decides in place. */
 import type { Decision } from '../net/pattern.ts'
 import { type Target, targetFromJson } from '../net/target.ts'
-import { decodeOpen, FrameType, Verdict, walkFrames } from '../wire/frame.ts'
+import { decodeOpen, FrameType, type FrameVisitor, Verdict, walkFrames } from '../wire/frame.ts'
 import { decodeBatchHeader } from '../wire/message.ts'
 import { decideOpen } from './acl.ts'
+import type { Leg } from './hop.ts'
 import { WORK } from './pace.ts'
-import type { Principal } from './principal.ts'
 
-/**
- * Stamps every OPEN with the verdict for `principal`, whatever stands there (docs/protocol.md, "Verdict"), and tells `opened` of each
- * that has a target. Returns how much work the batch is, here and at the agent.
- * @throws TunnelError PROTOCOL for what is no batch
- */
-export function decideOpens(
-  principal: Principal,
-  message: Buffer,
-  rest: readonly Buffer[],
-  opened: (stream: number, target: Target, decision: Decision) => void,
-): number {
-  let work = 0
-  decodeBatchHeader(message)
-  walkFrames(
-    message,
-    (type, stream, start, end, part) => {
-      work += WORK.frame
-      if (type !== FrameType.OPEN) return
-      const target = targetIn(part, start, end)
-      // Without one the agent finds the same and answers BAD_TARGET; until then the answer is no.
-      const decision = target === undefined ? NO : decideOpen(principal, target)
-      if (target !== undefined) opened(stream, target, decision)
-      part[start] = decision.allowed ? Verdict.ALLOWED : Verdict.DENIED
-      work += decision.allowed ? WORK.open : WORK.denied
-    },
-    rest,
-  )
-  return work
+export interface VerdictEvents {
+  /** An OPEN that has a target was decided. */
+  opened(leg: Leg, stream: number, target: Target, decision: Decision): void
 }
 
-const NO: Decision = { allowed: false }
+/** One for all batches, one after the other: a closure for each would cost as much as the rest of it. */
+export class Verdicts {
+  readonly #events: VerdictEvents
+  #leg: Leg | undefined
+  #work = 0
+
+  constructor(events: VerdictEvents) {
+    this.#events = events
+  }
+
+  /**
+   * Stamps every OPEN with the verdict for whom `leg` is of, whatever stands there (docs/protocol.md, "Verdict"). Returns how much work
+   * the batch is, here and at the agent.
+   * @throws TunnelError PROTOCOL for what is no batch
+   */
+  stamp(leg: Leg, message: Buffer, rest: readonly Buffer[]): number {
+    this.#leg = leg
+    this.#work = WORK.message
+    decodeBatchHeader(message)
+    walkFrames(message, this.#visit, rest)
+    return this.#work
+  }
+
+  readonly #visit: FrameVisitor = (type, stream, start, end, part) => {
+    this.#work += WORK.frame
+    if (type !== FrameType.OPEN || this.#leg === undefined) return
+    const allowed = this.#decide(this.#leg, stream, targetIn(part, start, end))
+    part[start] = allowed ? Verdict.ALLOWED : Verdict.DENIED
+    this.#work += allowed ? WORK.open : WORK.denied
+  }
+
+  /** Without a target the agent finds the same and answers BAD_TARGET; until then the answer is no. */
+  #decide(leg: Leg, stream: number, target: Target | undefined): boolean {
+    if (target === undefined) return false
+    const decision = decideOpen(leg.hop.principal, target)
+    this.#events.opened(leg, stream, target, decision)
+    return decision.allowed
+  }
+}
 
 function targetIn(part: Buffer, start: number, end: number): Target | undefined {
   try {

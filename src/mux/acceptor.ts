@@ -138,7 +138,7 @@ export class Acceptor {
     if (this.#entries.size >= (this.#options.maxSessions ?? MAX_SESSIONS)) {
       throw new TunnelError('LIMIT', `the agent serves ${this.#entries.size} sessions already`)
     }
-    const key = Buffer.from(String(json.key), 'base64url')
+    const key = Buffer.from(typeof json.key === 'string' ? json.key : '', 'base64url')
     if (key.length !== KEY_BYTES) throw new TunnelError('PROTOCOL', 'the key of a new session has the wrong length')
     const subject = subjectOf(json)
     this.#makeRoomFor(subject)

@@ -41,6 +41,8 @@ export interface LinkOptions {
 export type Welcome = Readonly<Record<string, unknown>>
 
 const GREETING_TIMEOUT_MS = 10_000
+/** A timer that is asked for more than this fires at once. */
+const LONGEST_MS = 2 ** 31 - 1
 const GOING_AWAY = 1001
 
 export class Link {
@@ -112,6 +114,12 @@ export class Link {
   /** What the gateway said of itself; untrusted. */
   get welcome(): Welcome {
     return this.#welcome ?? {}
+  }
+
+  /** What it calls itself, for logs and terminals; empty if that is no text. */
+  get software(): string {
+    const { software } = this.welcome
+    return typeof software === 'string' ? software : ''
   }
 
   /** Round-trip time of this hop alone. */
@@ -213,7 +221,7 @@ export class Link {
       }
       case Kind.DRAIN: {
         const { afterMs, why } = decodeJson(message)
-        const delayMs = typeof afterMs === 'number' && afterMs >= 0 ? afterMs : 0
+        const delayMs = typeof afterMs === 'number' && afterMs >= 0 ? Math.min(afterMs, LONGEST_MS) : 0
         return this.#options.onDrain?.(this, delayMs, why === 'expiry' ? why : 'drain')
       }
       default:

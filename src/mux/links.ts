@@ -4,7 +4,7 @@
  */
 import type { Carrier } from '../carrier/carrier.ts'
 import { watchWake } from '../carrier/wake.ts'
-import { type Clock, delay } from '../clock.ts'
+import type { Clock } from '../clock.ts'
 import type { TunnelError } from '../errors.ts'
 import { type DrainReason, Link, type LinkOptions } from './link.ts'
 
@@ -32,7 +32,9 @@ export interface LinksOptions {
 
 export class Links {
   readonly #options: LinksOptions
-  readonly #end = new AbortController()
+  /** Of each link that was asked to leave and is here still: what takes that back. */
+  readonly #leaving = new Map<Link, () => void>()
+  #closed = false
   #current: Link | undefined
   #stopWatching: () => void = () => {}
 
@@ -63,7 +65,7 @@ export class Links {
       signal,
       ...(onAttach && { onAttach }),
       ...(onNews && { onNews }),
-      onDrain: (link, afterMs, reason) => void this.#leave(link, afterMs, reason),
+      onDrain: (link, afterMs, reason) => this.#leave(link, afterMs, reason),
     })
   }
 
@@ -97,14 +99,26 @@ export class Links {
   /** Ends the link in use, and forgets what was planned. */
   close(reason: string): void {
     this.#stopWatching()
-    this.#end.abort()
+    this.#closed = true
+    for (const link of [...this.#leaving.keys()]) this.#forget(link)
     this.#current?.close(reason)
   }
 
   /** The gateway tells each end another time, so that they do not all come back at once. */
-  async #leave(link: Link, afterMs: number, reason: DrainReason): Promise<void> {
+  #leave(link: Link, afterMs: number, reason: DrainReason): void {
+    if (this.#closed) return
+    const cancel = this.#leaving.get(link)
+    if (cancel === undefined) void link.ended.then(() => this.#forget(link))
+    else cancel()
     const { clock, move } = this.#options
-    await delay(clock, afterMs, this.#end.signal)
-    if (this.#current === link && !this.#end.signal.aborted) move(reason)
+    const leave = () => {
+      if (this.#current === link) move(reason)
+    }
+    this.#leaving.set(link, clock.after(afterMs, leave))
+  }
+
+  #forget(link: Link): void {
+    this.#leaving.get(link)?.()
+    this.#leaving.delete(link)
   }
 }

@@ -255,7 +255,7 @@ export class Uplink {
     this.#stall.forget()
     if (!known) {
       this.outage.end()
-      events.connected(this.agent, String(this.#links.current?.welcome.software ?? ''))
+      events.connected(this.agent, this.#links.current?.software ?? '')
       this.hold.release()
     } else if (!this.#recovered() && reason !== undefined) events.moved(reason)
   }

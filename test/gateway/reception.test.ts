@@ -170,6 +170,17 @@ test('C98: whoever comes again and again is asked to wait, and others are not', 
   assert.throws(() => subject.admit(who), { code: 'LIMIT' })
 })
 
+test('B43: a HELLO whose software is no text is taken for one that says nothing', async () => {
+  const { clock, subject } = reception()
+  const { a, b } = memoryLink({ clock })
+  const closed: number[] = []
+  a.start({ message: () => {}, drain: () => {}, closed: ({ code }) => closed.push(code) })
+  subject.greet(b, principal('connect'))
+  a.send(encodeJson(Kind.HELLO, { role: 'connect', software: { toString: 1, valueOf: null } }))
+  await clock.runUntilIdle()
+  assert.deepEqual([closed, subject.carriers], [[], 1])
+})
+
 test('whoever is revoked is closed with 4401 at once, and nobody else', async () => {
   const { clock, subject, end, lines } = reception()
   const [agent, client] = [await end('agent'), await end('connect')]

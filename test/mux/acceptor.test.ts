@@ -137,6 +137,10 @@ test('a session cannot be created twice under one id, whoever has the key', asyn
 test('a key of the wrong length is refused', async () => {
   const { world, client } = await prepared()
   assert.equal(await ask(world, client, 1, { key: 'short' }, Buffer.alloc(16, 2)), 'final PROTOCOL')
+  assert.equal(
+    await ask(world, client, 1, { key: { toString: 1, valueOf: null } }, Buffer.alloc(16, 3)),
+    'final PROTOCOL',
+  )
 })
 
 test('the client cannot name its own subject', async () => {

@@ -47,6 +47,17 @@ test('a link says HELLO first and is there once WELCOME came', async () => {
   assert.equal(clock.timers, 0, 'the greeting left its timer')
 })
 
+test('what the gateway calls itself is text, whatever WELCOME has in its place', async () => {
+  for (const software of [undefined, 1, { toString: 1, valueOf: null }]) {
+    const world = gateway()
+    const greeting = Link.greet(world.near, { clock: world.clock, hello: { role: 'agent', software: 'test' } })
+    world.far.send(encodeJson(Kind.WELCOME, { software }))
+    await world.clock.runUntilIdle()
+    assert.equal((await greeting).software, '')
+  }
+  assert.equal((await greeted()).link.software, 'gateway')
+})
+
 test('a gateway that does not greet in time is left with IDLE', async () => {
   const { clock, near, closed } = gateway()
   const greeting = Link.greet(near, { clock, hello: { role: 'agent', software: 'test' } })
@@ -129,9 +140,9 @@ for (const [what, bytes] of [
 test('DRAIN reaches whoever can leave, with a sane time', async () => {
   const asked: number[] = []
   const { far, clock } = await greeted({ onDrain: (_link, afterMs) => asked.push(afterMs) })
-  for (const afterMs of [1_500, -5, 'soon']) far.send(encodeJson(Kind.DRAIN, { afterMs }))
+  for (const afterMs of [1_500, -5, 'soon', 1e308]) far.send(encodeJson(Kind.DRAIN, { afterMs }))
   await clock.runUntilIdle()
-  assert.deepEqual(asked, [1_500, 0, 0])
+  assert.deepEqual(asked, [1_500, 0, 0, 2 ** 31 - 1])
 })
 
 test('routes that wait for the carrier are served in turn, one batch each, none twice before the others', async () => {

@@ -181,6 +181,30 @@ test('DRAIN on a link that is in use no more, or not yet, moves nothing', async 
   assert.deepEqual(told, [])
 })
 
+test('of several DRAINs on one link the last counts, and there is no timer for more than that', async () => {
+  const { links, dial, told, clock } = world()
+  const dialled = await dial()
+  links.adopt(dialled.link)
+  const before = clock.timers
+  for (let times = 0; times < 20; times++) drain(dialled, { afterMs: 1_000 - times })
+  await clock.runUntilIdle()
+  assert.equal(clock.timers, before + 1)
+  await clock.advance(2_000)
+  assert.deepEqual(told, ['drain'])
+})
+
+test('a link that was asked to leave and has ended leaves no timer', async () => {
+  const { links, dial, clock } = world()
+  const before = clock.timers
+  const dialled = await dial()
+  links.adopt(dialled.link)
+  drain(dialled, { afterMs: 3_600_000 })
+  await clock.runUntilIdle()
+  dialled.far.close(1012, 'over')
+  await clock.runUntilIdle()
+  assert.equal(clock.timers, before)
+})
+
 test('DRAIN that came before the link was adopted counts', async () => {
   const { links, dial, told, clock } = world()
   const dialled = await dial()

@@ -161,7 +161,7 @@ export async function webSocket({ signal }: Patient, { address, token: secret }:
   const link = await Link.greet(carrier, { clock: systemClock, hello: { role: 'connect', software }, signal })
   link.close('examined')
   await link.ended
-  return `${String(link.welcome.software)} greets`
+  return `${link.software} greets`
 }
 
 const hostOf = (url: URL): string => url.hostname.replace(/^\[|\]$/g, '')
