@@ -10,9 +10,9 @@ import { type Aims, always, type Figure } from './measure.ts'
 const streams = 5
 /** Of each client, in one spell after the other; the aims are about the last. */
 const rates = [5, 10] as const
-/** An agent takes 512 sessions, and 64 of one person. */
+/** An agent takes 512 sessions; the gateway 64 carriers of one person, who has so many for each of four agents. */
 const sessionsOfAgent = 500
-const sessionsOfPerson = 60
+const sessionsOfPerson = 16
 const sampleMs = 500
 
 const less = { better: 'less' } as const
