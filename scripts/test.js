@@ -9,7 +9,7 @@ const flags = given.filter(argument => argument.startsWith('-'))
 const files = given.filter(argument => !argument.startsWith('-'))
 
 // These start the program or look at the whole tree: each gets a process of its own. All others share one.
-const alone = file => /^test\/(e2e\/|sim\/|cli\/[^/]+$|[^/]+$)/.test(file)
+const alone = file => /^test\/(e2e\/|sim\/|security\/|cli\/[^/]+$|[^/]+$)/.test(file)
 const all = readdirSync(`${root}test`, { recursive: true, encoding: 'utf8' })
   .filter(file => file.endsWith('.test.ts'))
   .map(file => `test/${file.replaceAll('\\', '/')}`)

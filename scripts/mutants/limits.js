@@ -88,10 +88,10 @@ export const mutants = [
     to: '',
   },
   {
-    name: 'closes the newest of too many that nobody knows yet',
+    name: 'never closes who keeps the door waiting',
     file: 'src/gateway/ingress/arrivals.ts',
-    from: 'const [oldest] = others',
-    to: 'const oldest = [...others].at(-1)',
+    from: 'at - oldest.at > PATIENCE_MS ? oldest.socket : socket',
+    to: 'socket',
   },
   {
     name: 'takes a key for any algorithm',

@@ -91,7 +91,7 @@ export class Gateway {
   constructor(options: GatewayOptions) {
     this.#options = options
     this.#limits = options.limits ?? defaultGatewayLimits
-    this.#arrivals = new Arrivals(this.#limits.arrivalsPerAddress)
+    this.#arrivals = new Arrivals(this.#limits.arrivalsPerAddress, options.clock)
     this.#reception = new Reception(options)
     this.#ingress = options.ingress && createIngress(options, options.ingress, this.#reception)
   }

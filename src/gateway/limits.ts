@@ -2,7 +2,7 @@
 export interface GatewayLimits {
   /** Connections in all, with TLS or without; further ones are closed as they come. */
   readonly connections: number
-  /** From one address, of which nobody knows yet who they are; a further one ends the oldest. */
+  /** From one address, of which nobody knows yet who they are; a further one ends the oldest, or is closed itself. */
   readonly arrivalsPerAddress: number
   /** For the handshake of TLS, the head of a request, and HELLO; each. */
   readonly arrivalMs: number

@@ -1,41 +1,57 @@
 /**
- * Connections of which nobody knows yet who they are, by address. Whoever is in earnest is through in a moment, so where they are
- * too many, the oldest makes room for the newest: an address that keeps connections waiting keeps nobody else out, and not even
- * its own people for long.
+ * Connections of which nobody knows yet who they are, by address. Whoever is in earnest is through in a moment: so where they are
+ * too many, one that has taken its time makes room, and as long as all are quick, the next one waits for another try. An address that keeps
+ * connections waiting keeps nobody else out, and a whole office that comes back at once gets in.
  */
 import type { Socket } from 'node:net'
+import type { Clock } from '../../clock.ts'
+
+/** Longer than whoever is in earnest takes on a busy day. */
+const PATIENCE_MS = 2_000
+
+interface Arrival {
+  readonly socket: Socket
+  readonly address: string
+  readonly at: number
+}
 
 export class Arrivals {
-  /** Connections that made room. */
+  /** Connections that made room, or got none. */
   ended = 0
-  /** Connections for which there was none at all. */
+  /** Connections for which there was none at all, from any address. */
   dropped = 0
   readonly #perAddress: number
-  /** Of each address the oldest first, by the ends of the connection. */
-  readonly #sockets = new Map<string, Map<string, Socket>>()
-  readonly #addresses = new Map<string, string>()
+  readonly #clock: Pick<Clock, 'now'>
+  /** By the ends of the connection; of each address the oldest first. */
+  readonly #arrivals = new Map<string, Arrival>()
+  readonly #byAddress = new Map<string, Map<string, Arrival>>()
 
-  constructor(perAddress: number) {
+  constructor(perAddress: number, clock: Pick<Clock, 'now'>) {
     this.#perAddress = perAddress
+    this.#clock = clock
   }
 
   /** Connections that are still on the way. */
   get size(): number {
-    return this.#addresses.size
+    return this.#arrivals.size
   }
 
-  /** `socket` has come from `address`. */
+  /** `socket` has come from `address`. It may be destroyed at once. */
   add(socket: Socket, address: string): void {
-    const ends = endsOf(socket)
-    const others = this.#sockets.get(address) ?? new Map<string, Socket>()
-    const [oldest] = others
+    const others = this.#byAddress.get(address) ?? new Map<string, Arrival>()
+    const [oldest] = others.values()
+    const at = this.#clock.now()
     if (oldest !== undefined && others.size >= this.#perAddress) {
       this.ended++
-      this.#forget(...oldest)
-      oldest[1].destroy()
+      const loser = at - oldest.at > PATIENCE_MS ? oldest.socket : socket
+      loser.destroy()
+      if (loser === socket) return
+      this.#forget(endsOf(oldest.socket), oldest.socket)
     }
-    this.#sockets.set(address, others.set(ends, socket))
-    this.#addresses.set(ends, address)
+    const ends = endsOf(socket)
+    const arrival = { socket, address, at }
+    this.#byAddress.set(address, others.set(ends, arrival))
+    this.#arrivals.set(ends, arrival)
     socket.once('close', () => this.#forget(ends, socket))
   }
 
@@ -49,14 +65,14 @@ export class Arrivals {
     this.#forget(endsOf(socket))
   }
 
+  /** Compare-and-delete, where `socket` is given: its ends may be another's by now. */
   #forget(ends: string, socket?: Socket): void {
-    const address = this.#addresses.get(ends)
-    const others = address === undefined ? undefined : this.#sockets.get(address)
-    if (address === undefined || others === undefined) return
-    if (socket !== undefined && others.get(ends) !== socket) return
-    this.#addresses.delete(ends)
-    others.delete(ends)
-    if (others.size === 0) this.#sockets.delete(address)
+    const arrival = this.#arrivals.get(ends)
+    if (arrival === undefined || (socket !== undefined && arrival.socket !== socket)) return
+    this.#arrivals.delete(ends)
+    const others = this.#byAddress.get(arrival.address)
+    others?.delete(ends)
+    if (others?.size === 0) this.#byAddress.delete(arrival.address)
   }
 }
 

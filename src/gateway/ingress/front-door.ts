@@ -113,6 +113,7 @@ export class FrontDoor {
     const address = unmapped(socket.remoteAddress ?? '')
     const isProxied = inRanges(trustedProxies, address)
     if (!isProxied && !inRanges(shared, address)) arrivals?.add(socket, address)
+    if (socket.destroyed) return
     if (!isProxied && !this.#sniffs) serve(this.#options.https ?? this.#options.http, socket)
     else this.#preread.start(socket, seen => this.#examine(seen, isProxied))
   }
@@ -136,6 +137,7 @@ export class FrontDoor {
       if (told !== undefined) {
         this.#tell(socket, told)
         this.#options.arrivals?.add(socket, told)
+        if (socket.destroyed) return
       }
       onward(socket)
     }

@@ -8,7 +8,7 @@ let port = 0
 
 class FakeSocket extends EventEmitter {
   readonly remoteAddress = '192.0.2.1'
-  readonly remotePort = ++port
+  remotePort = ++port
   readonly localAddress = '192.0.2.9'
   readonly localPort = 443
   destroyed = false
@@ -19,38 +19,56 @@ class FakeSocket extends EventEmitter {
   }
 }
 
-function arrive(arrivals: Arrivals, address: string): FakeSocket {
-  const socket = new FakeSocket()
-  arrivals.add(socket as unknown as Socket, address)
-  return socket
+function door(perAddress: number) {
+  const clock = { time: 0, now: () => clock.time }
+  const arrivals = new Arrivals(perAddress, clock)
+  const arrive = (address = '192.0.2.1', socket = new FakeSocket()): FakeSocket => {
+    arrivals.add(socket as unknown as Socket, address)
+    return socket
+  }
+  const arrived = (socket: FakeSocket) => arrivals.arrived(socket as unknown as Socket)
+  return { clock, arrivals, arrive, arrived }
 }
 
-test('of too many connections of one address the oldest makes room, and those of others stay', () => {
-  const arrivals = new Arrivals(2)
-  const other = arrive(arrivals, '198.51.100.7')
-  const all = [1, 2, 3, 4].map(() => arrive(arrivals, '192.0.2.1'))
-  assert.deepEqual(
-    [other, ...all].map(({ destroyed }) => destroyed),
-    [false, true, true, false, false],
-  )
-  assert.deepEqual([arrivals.ended, arrivals.size], [2, 3])
+const fates = (...sockets: FakeSocket[]): boolean[] => sockets.map(({ destroyed }) => destroyed)
+
+test('of too many connections of one address, one that has taken its time makes room, and those of others stay', () => {
+  const { clock, arrivals, arrive } = door(2)
+  const other = arrive('198.51.100.7')
+  const [first, second] = [arrive(), arrive()]
+  clock.time = 2_001
+  const third = arrive()
+  assert.deepEqual(fates(other, first, second, third), [false, true, false, false])
+  assert.deepEqual([arrivals.ended, arrivals.size], [1, 3])
 })
 
-test('who has arrived is not counted and makes room for nobody', () => {
-  const arrivals = new Arrivals(1)
-  const first = arrive(arrivals, '192.0.2.1')
-  arrivals.arrived(first as unknown as Socket)
-  const second = arrive(arrivals, '192.0.2.1')
-  const third = arrive(arrivals, '192.0.2.1')
-  assert.deepEqual([first.destroyed, second.destroyed, third.destroyed], [false, true, false])
+test('while all are quick, the next one is closed, and who came first gets through', () => {
+  const { clock, arrivals, arrive, arrived } = door(2)
+  const [first, second] = [arrive(), arrive()]
+  clock.time = 100
+  const third = arrive()
+  assert.deepEqual(fates(first, second, third), [false, false, true])
+  arrived(first)
+  const fourth = arrive()
+  assert.deepEqual(fates(second, fourth), [false, false])
+  assert.deepEqual([arrivals.ended, arrivals.size], [1, 2])
+})
+
+test('who has arrived is not counted, and makes room for nobody', () => {
+  const { clock, arrive, arrived } = door(1)
+  const first = arrive()
+  arrived(first)
+  const second = arrive()
+  clock.time = 5_000
+  const third = arrive()
+  assert.deepEqual(fates(first, second, third), [false, true, false])
 })
 
 test('who leaves is forgotten, and a late end of one takes nothing of another with the same ends', () => {
-  const arrivals = new Arrivals(2)
-  const first = arrive(arrivals, '192.0.2.1')
-  arrivals.arrived(first as unknown as Socket)
-  const again = Object.assign(new FakeSocket(), { remotePort: first.remotePort })
-  arrivals.add(again as unknown as Socket, '192.0.2.1')
+  const { arrivals, arrive, arrived } = door(2)
+  const first = arrive()
+  arrived(first)
+  const again = arrive('192.0.2.1', Object.assign(new FakeSocket(), { remotePort: first.remotePort }))
   first.destroy()
   assert.equal(arrivals.size, 1)
   again.destroy()
