@@ -66,7 +66,12 @@ function openPouring(batch: BatchBuilder, count: number, limit: number): void {
   }
 }
 
-const repeat = (frame: Buffer): Buffer => Buffer.concat(Array.from({ length: CHUNK }, () => frame))
+/** One frame, again and again. */
+function overAndOver(frame: Buffer): Flood['run'] {
+  const frames = Buffer.concat(Array.from({ length: CHUNK }, () => frame))
+  const next = () => frames
+  return (target, did) => persistently(target, socket => pressure(socket, next, () => did(CHUNK)))
+}
 
 export const floods: readonly Flood[] = [
   {
@@ -117,30 +122,12 @@ export const floods: readonly Flood[] = [
   {
     id: 'pings',
     about: 'WebSocket pings without a pause',
-    run: (target, did) => {
-      const pings = repeat(frameOf(Opcode.PING, Buffer.alloc(0)))
-      return persistently(target, socket =>
-        pressure(
-          socket,
-          () => pings,
-          () => did(CHUNK),
-        ),
-      )
-    },
+    run: overAndOver(frameOf(Opcode.PING, Buffer.alloc(0))),
   },
   {
     id: 'acks',
     about: 'ACKs that say nothing new',
-    run: (target, did) => {
-      const acks = repeat(messageOf(encodeAck(ROUTE, 0)))
-      return persistently(target, socket =>
-        pressure(
-          socket,
-          () => acks,
-          () => did(CHUNK),
-        ),
-      )
-    },
+    run: overAndOver(messageOf(encodeAck(ROUTE, 0))),
   },
   {
     id: 'open-reset',

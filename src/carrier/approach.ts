@@ -2,8 +2,9 @@
 import { readFileSync } from 'node:fs'
 import type { Agent } from 'node:http'
 import { TunnelError } from '../errors.ts'
+import type { PairFiles } from '../net/pem.ts'
 import { explainFileError } from '../net/smallfile.ts'
-import { type ClientCertificateFiles, readClientCertificate } from './client-certificate.ts'
+import { readClientCertificate } from './client-certificate.ts'
 import { asFields, type Header, readHeaderFile } from './headers.ts'
 
 export interface GatewayAddress {
@@ -16,7 +17,7 @@ export interface GatewayAddress {
   /** The gateway's certificate is not checked: whoever is in between gets the token. */
   readonly insecure?: boolean
   /** Names this end to the gateway. */
-  readonly certificate?: ClientCertificateFiles
+  readonly certificate?: PairFiles
   /** For what stands in front of the gateway. Never sent to the proxy that `agent` goes through. */
   readonly headers?: readonly Header[]
   /** A file with more of them. */

@@ -2,20 +2,14 @@
 import type { SecureContext, SecureContextOptions, Server, TlsOptions } from 'node:tls'
 import type { Clock } from '../clock.ts'
 import type { TunnelError } from '../errors.ts'
+import { type PairFiles, readAuthorities } from '../net/pem.ts'
 import type { Log } from '../observe/log.ts'
-import {
-  type Certificate,
-  type CertificateFiles,
-  loadAuthorities,
-  loadCertificate,
-  MIN_TLS_VERSION,
-  unusable,
-} from './certificate.ts'
+import { type Certificate, loadCertificate, loadNamedCertificate, MIN_TLS_VERSION } from './certificate.ts'
 import { Reloaded } from './reloaded.ts'
 
 export interface CertificatesOptions {
   /** The first is the default: for clients that name no host, or one that no certificate has. */
-  readonly files: readonly [CertificateFiles, ...CertificateFiles[]]
+  readonly files: readonly [PairFiles, ...PairFiles[]]
   /** PEM of the authorities whose certificates clients may show; with it they are asked for one, and may have none. */
   readonly clientCa?: string
   readonly log: Log
@@ -122,13 +116,8 @@ async function loadAll(
   [first, ...more]: CertificatesOptions['files'],
   clientCa: string | undefined,
 ): Promise<[Certificate, ...Certificate[]]> {
-  const ca = clientCa === undefined ? undefined : await loadAuthorities(clientCa)
+  const ca = clientCa === undefined ? undefined : await readAuthorities(clientCa, '--client-ca')
   const certificates: [Certificate, ...Certificate[]] = [await loadCertificate(first, ca)]
-  for (const files of more) {
-    const certificate = await loadCertificate(files, ca)
-    if (certificate.names.length === 0)
-      throw unusable(`${files.cert} has no DNS name in subjectAltName: nobody would get it`)
-    certificates.push(certificate)
-  }
+  for (const files of more) certificates.push(await loadNamedCertificate(files, ca))
   return certificates
 }

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { chmodSync, copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
-import type { CertificateFiles } from '../../src/gateway/certificate.ts'
+import type { PairFiles } from '../../src/net/pem.ts'
 import { serveEdge } from '../support/edge.ts'
 import type { Process } from '../support/processes.ts'
 import { findProgram, makeAuthority, makeCertificate } from '../support/servers.ts'
@@ -141,7 +141,7 @@ function tests({ pair, authority, token, edge, url, keen }: Awaited<ReturnType<t
 
   test('a certificate lets an agent and a connect in, without a token', async () => {
     const common = ['--gateway', keen, '--ca-file', pair.cert, '--tls-server-name', 'gateway.corp']
-    const of = ({ cert, key }: CertificateFiles) => [...common, '--client-cert', cert, '--client-key', key]
+    const of = ({ cert, key }: PairFiles) => [...common, '--client-cert', cert, '--client-key', key]
     const agent = of(await authority.sign('/O=Example', ['URI:spiffe://example.com/agent/home', 'DNS:other.corp']))
     const running = site.run('agent', ['agent', ...agent, ...serviceArgs({ 'echo/test:7': await serveEcho(scope) })])
     const { agent: name } = await running.event('registered')
@@ -259,7 +259,7 @@ header-file: ${join(home, 'edge.headers')}
       await site.token({ role: 'agent' }),
     )
     const own = { cert: join(site.folder, 'own.pem'), key: join(site.folder, 'own.key') }
-    const put = (from: CertificateFiles) => {
+    const put = (from: PairFiles) => {
       copyFileSync(from.cert, own.cert)
       copyFileSync(from.key, own.key)
     }

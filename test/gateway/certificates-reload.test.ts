@@ -3,8 +3,8 @@ import { copyFileSync, mkdirSync, readFileSync, renameSync, rmSync, symlinkSync,
 import { constants, open, readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
-import type { CertificateFiles } from '../../src/gateway/certificate.ts'
 import { Certificates } from '../../src/gateway/certificates.ts'
+import type { PairFiles } from '../../src/net/pem.ts'
 import { dial, folder, namesOf, pair, recorder, serve, shown } from '../support/certificates.ts'
 import { settled, VirtualClock } from '../support/clock.ts'
 import { realTest, run } from '../support/servers.ts'
@@ -15,8 +15,8 @@ const openssl = { programs: ['openssl'], packages: 'openssl' }
 /** A folder as Kubernetes mounts a Secret: `tls.crt` leads to `..data`, which leads to the folder of the version. */
 async function mount(t: TestContext) {
   const path = folder(t)
-  const files: CertificateFiles = { cert: join(path, 'tls.crt'), key: join(path, 'tls.key') }
-  const put = (version: string, { cert, key }: CertificateFiles) => {
+  const files: PairFiles = { cert: join(path, 'tls.crt'), key: join(path, 'tls.key') }
+  const put = (version: string, { cert, key }: PairFiles) => {
     mkdirSync(join(path, version))
     copyFileSync(cert, join(path, version, 'tls.crt'))
     copyFileSync(key, join(path, version, 'tls.key'))
@@ -29,7 +29,7 @@ async function mount(t: TestContext) {
   return { path, files, put }
 }
 
-async function watched(t: TestContext, files: CertificateFiles) {
+async function watched(t: TestContext, files: PairFiles) {
   const { log, lines } = recorder()
   const clock = new VirtualClock()
   const certificates = await Certificates.load({ files: [files], log })
@@ -96,7 +96,7 @@ realTest('the swap of a link further up, and a file that is written in place, ar
   const [first, second, third] = [await pair(t, ['DNS:1.e']), await pair(t, ['DNS:2.e']), await pair(t, ['DNS:3.e'])]
   const path = folder(t)
   const current = join(path, 'current')
-  const lead = (to: CertificateFiles) => {
+  const lead = (to: PairFiles) => {
     symlinkSync(join(to.cert, '..'), `${current}.new`)
     renameSync(`${current}.new`, current)
   }

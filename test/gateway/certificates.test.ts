@@ -4,8 +4,8 @@ import { writeFileSync } from 'node:fs'
 import { connect as connectTcp } from 'node:net'
 import { join } from 'node:path'
 import { connect } from 'node:tls'
-import type { CertificateFiles } from '../../src/gateway/certificate.ts'
 import { Certificates } from '../../src/gateway/certificates.ts'
+import type { PairFiles } from '../../src/net/pem.ts'
 import { folder, pair, recorder, serve, shown } from '../support/certificates.ts'
 import { realTest, run } from '../support/servers.ts'
 import { within } from '../support/sockets.ts'
@@ -95,7 +95,7 @@ realTest('what is wrong with a pair is said in one line, with the file and witho
   writeFileSync(big, Buffer.alloc(300_000, 'x'))
   await run(t, 'openssl', ['pkcs8', '-topk8', '-in', good.key, '-out', locked, '-passout', 'pass:secret'])
   const nameless = await pair(t, [])
-  const cases: [message: string, ...files: CertificateFiles[]][] = [
+  const cases: [message: string, ...files: PairFiles[]][] = [
     [`cannot read ${missing}: no such file or directory`, { ...good, cert: missing }],
     [`cannot read ${missing}: no such file or directory`, { ...good, key: missing }],
     [`cannot read ${path}: it is a directory`, { ...good, cert: path }],

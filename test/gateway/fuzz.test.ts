@@ -28,7 +28,7 @@ const samples: Buffer[] = [
   encodeDetach(1, { final: false, code: 39, retryMs: 0, reason: 'lost' }),
 ]
 
-test('whatever bytes either end sends, nothing throws, nobody else is harmed, and nothing is left', async () => {
+test('C78: whatever bytes either end sends, nothing throws, nobody else is harmed, and nothing is left', async () => {
   for (let seed = 1; seed <= 40; seed++) {
     const below = generator(seed)
     const world = new World()

@@ -105,7 +105,7 @@ async function greet(url: string, role: 'connect' | 'agent', token: string): Pro
   return end
 }
 
-test('the door says with a status why it stays closed, and closes the connection', async t => {
+test('B20-B22, B29-B31: the door says with a status why it stays closed, and closes the connection', async t => {
   const { port } = await gateway(t)
   const good = bearer(connectToken)
   const cases: [status: number, request: string][] = [

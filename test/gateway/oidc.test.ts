@@ -114,7 +114,7 @@ test('email names nobody before the issuer has verified it', async t => {
   assert.equal((await at.authenticate(bearer(await issuer.idToken({ email, email_verified: true })))).subject, email)
 })
 
-test('keys are fetched once, and again for one that is new, but not for each that is made up', async t => {
+test('B27: keys are fetched once, and again for one that is new, but not for each that is made up', async t => {
   const { issuer, clock, at } = await door(t)
   const fetched = () => issuer.asked.filter(path => path === '/jwks').length
   await Promise.all([1, 2, 3].map(async () => at.authenticate(bearer(await issuer.idToken()))))

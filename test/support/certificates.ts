@@ -4,8 +4,8 @@ import { once } from 'node:events'
 import { createServer, type Server } from 'node:https'
 import type { TestContext } from 'node:test'
 import { connect, type PeerCertificate, type TLSSocket } from 'node:tls'
-import type { CertificateFiles } from '../../src/gateway/certificate.ts'
 import type { Certificates } from '../../src/gateway/certificates.ts'
+import type { PairFiles } from '../../src/net/pem.ts'
 import type { Log } from '../../src/observe/log.ts'
 import { makeFolder, removeFolder } from './processes.ts'
 import { makeCertificate } from './servers.ts'
@@ -17,7 +17,7 @@ export function folder(t: TestContext): string {
   return path
 }
 
-export const pair = (t: TestContext, names: readonly string[]): Promise<CertificateFiles> =>
+export const pair = (t: TestContext, names: readonly string[]): Promise<PairFiles> =>
   makeCertificate(t, folder(t), names)
 
 /** Tells of each reload, and of each that failed. */

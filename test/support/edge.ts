@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import { createServer as createHttpServer } from 'node:http'
 import { type AddressInfo, type Server, type Socket, connect as tcpConnect } from 'node:net'
 import { createServer as createTlsServer, type TLSSocket, type TlsOptions } from 'node:tls'
-import type { CertificateFiles } from '../../src/gateway/certificate.ts'
+import type { PairFiles } from '../../src/net/pem.ts'
 import type { Scope } from './tunnel.ts'
 
 export interface EdgeRequest {
@@ -23,7 +23,7 @@ export interface Edge {
 /** Passes all that comes on to the port `to` of loopback, without TLS. */
 export async function serveEdge(
   scope: Scope,
-  { cert, key }: CertificateFiles,
+  { cert, key }: PairFiles,
   to: number,
   options: TlsOptions = {},
 ): Promise<Edge> {

@@ -4,7 +4,7 @@ import { connect as connectTcp, isIP } from 'node:net'
 import { connect as connectTls } from 'node:tls'
 import { trust } from '../../carrier/approach.ts'
 import { askGateway } from '../../carrier/ask.ts'
-import { type ClientCertificateFiles, nameOf, readClientCertificate } from '../../carrier/client-certificate.ts'
+import { nameOf, readClientCertificate } from '../../carrier/client-certificate.ts'
 import { dialGateway } from '../../carrier/dial.ts'
 import { explain, unreachable } from '../../carrier/refusal.ts'
 import { systemClock } from '../../clock.ts'
@@ -12,6 +12,7 @@ import { TunnelError } from '../../errors.ts'
 import { Link } from '../../mux/link.ts'
 import { tokenIssuer } from '../../net/claims.ts'
 import { formatDuration } from '../../net/duration.ts'
+import type { PairFiles } from '../../net/pem.ts'
 import { inspectToken } from '../../token/token.ts'
 import { formatMs } from '../output/units.ts'
 import { proxyFor } from '../proxy.ts'
@@ -51,7 +52,7 @@ export async function token(patient: Patient, known: Known): Promise<string | un
   return `for ${String(claims.sub)}${lifetime}; allows ${listed(claims.allow)} at ${listed(claims.agents)}`
 }
 
-async function byCertificate(files: ClientCertificateFiles): Promise<string> {
+async function byCertificate(files: PairFiles): Promise<string> {
   const certificate = await readClientCertificate(files)
   const left = Date.parse(certificate.parsed.validTo) - Date.now()
   if (left <= 0) {
