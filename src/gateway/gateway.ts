@@ -230,6 +230,9 @@ export class Gateway {
       throw new TunnelError('NOT_A_GATEWAY', `there is only ${[...PATHS.keys()].join(' and ')} here`)
     // A browser sends it, and nobody who calls from a web page has business here.
     if (request.headers.origin !== undefined) throw new TunnelError('FORBIDDEN', 'requests of web pages are not served')
+    // What is behind the head would be read as frames here, and perhaps as a body by what is in between.
+    if (request.headers['content-length'] !== undefined || request.headers['transfer-encoding'] !== undefined)
+      throw new TunnelError('PROTOCOL', 'an upgrade has no body')
     const offered = (request.headers['sec-websocket-protocol'] ?? '').split(',').map(protocol => protocol.trim())
     if (!offered.includes(SUBPROTOCOL)) throw new TunnelError('VERSION', `this gateway speaks ${SUBPROTOCOL}`)
     return role

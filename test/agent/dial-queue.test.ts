@@ -24,7 +24,7 @@ function line(perSubject: number) {
   return { queue, turns, ask, end: (name: string) => done.get(name)?.() }
 }
 
-test('dials over the limit wait for their turn, in order, and those of others do not wait for them', async () => {
+test('C67: dials over the limit wait for their turn, in order, and those of others do not wait for them', async () => {
   const { queue, turns, ask, end } = line(2)
   for (const name of ['a', 'b', 'c', 'd']) void ask(name)
   void ask('other', 'bob')

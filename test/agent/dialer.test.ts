@@ -387,7 +387,7 @@ test('what the policy denies is not dialled, listed or not', async () => {
   assert.equal(wires.sockets.length, 0)
 })
 
-test('a service name never leads to the metadata server or to the loopback of the agent', async () => {
+test('E101: a service name never leads to the metadata server or to the loopback of the agent', async () => {
   const wires = network({})
   for (const address of ['169.254.169.254', '127.0.0.1', '::1'])
     await assert.rejects(dialer({ addresses: [address], connect: wires.connect }).dial(db, never), {

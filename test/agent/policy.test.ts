@@ -16,7 +16,7 @@ test('without patterns the agent dials everything that the gateway lets through'
   policy([]).check(parseTarget('deploy/db/prod:5432'))
 })
 
-test('with --allow only what a pattern covers is dialled', () => {
+test('E103: with --allow only what a pattern covers is dialled', () => {
   policy(['*/dev:*', 'db/prod:5000-5999']).check(db)
   assert.throws(() => policy(['*/dev:*']).check(db), {
     code: 'DENIED',
@@ -67,7 +67,7 @@ const neverServices = [
 const loopbacks = ['127.0.0.1', '127.9.9.9', '::1', '::ffff:127.0.0.1', '64:ff9b::7f00:1']
 
 for (const address of [...neverServices, ...loopbacks]) {
-  test(`a name that resolves to ${address} is denied`, () => {
+  test(`E101: a name that resolves to ${address} is denied`, () => {
     assert.throws(() => policy([]).checkResolved(db, [{ address }], 5_432), {
       code: 'DENIED',
       message: `the agent denies db/prod:5432: it resolves to ${address}, which is no address of a service`,
@@ -83,7 +83,7 @@ test('loopback can be let in, the other addresses cannot', () => {
     assert.throws(() => open.checkResolved(db, [{ address }], 5_432), { code: 'DENIED' }, address)
 })
 
-test('addresses of services pass, in order, and a bad one among them is left out', () => {
+test('E102: addresses of services pass, in order, and a bad one among them is left out', () => {
   const good = [
     '10.96.0.10',
     '172.20.0.1',

@@ -65,7 +65,7 @@ test('messages and pings are read as they were written, wherever the bytes are c
   )
 })
 
-test('a message that trickles in byte by byte is not a thousand buffers', () => {
+test('A11: a message that trickles in byte by byte is not a thousand buffers', () => {
   const message = Buffer.alloc(MAX_MESSAGE_BYTES, 7)
   const bytes = frameOf(Opcode.BINARY, message)
   const chunks = Array.from(bytes, (_, index) => Buffer.from(bytes.subarray(index, index + 1)))

@@ -159,7 +159,7 @@ const cuts: Record<string, string> = {
 }
 for (const [how, rest] of Object.entries(cuts)) {
   for (const version of ['1.0', '1.1']) {
-    test(`an answer ${how} that the service cuts is no whole answer to a client of HTTP/${version}`, async () => {
+    test(`F114: an answer ${how} that the service cuts is no whole answer to a client of HTTP/${version}`, async () => {
       let service: Socket | undefined
       raw = socket => {
         service = socket

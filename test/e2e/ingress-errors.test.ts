@@ -66,12 +66,12 @@ function assertBody({ headers, body }: Answer, accept: string, told: Told): void
   }
 }
 
-test('a service that refuses connections, and one whose name nobody knows', async () => {
+test('F114: a service that refuses connections, and one whose name nobody knows', async () => {
   await refused('closed/prod:80', 502, 'REFUSED', 'The service refuses connections.')
   await refused('nobody/prod:80', 502, 'DNS', 'The name of the service does not resolve.')
 })
 
-test('a service that the agent may not reach', async () => {
+test('F114: a service that the agent may not reach', async () => {
   const before = service.received.length
   await refused('hidden/prod:80', 403, 'DENIED', 'The service may not be reached this way.')
   assert.equal(service.received.length, before)
@@ -149,7 +149,7 @@ const broken: Record<string, [code: string, text: string, answer: string]> = {
   ],
 }
 for (const [what, [code, text, answer]] of Object.entries(broken)) {
-  test(`an answer ${what} is 502`, async () => {
+  test(`F113, F114, F115: an answer ${what} is 502`, async () => {
     raw = socket => socket.end(Buffer.from(answer, 'latin1'))
     await refused('raw/prod:80', 502, code, text)
   })
@@ -166,7 +166,7 @@ test('a service that takes a connection and resets it at once is 502, however cl
   assert.deepEqual([...codes], [502])
 })
 
-test('a service that resets the connection is 502, one that says nothing is 504', async () => {
+test('F114: a service that resets the connection is 502, one that says nothing is 504', async () => {
   raw = socket => socket.resetAndDestroy()
   await refused('raw/prod:80', 502, 'PEER_RESET', 'The service has cut the connection.')
   raw = () => {}
@@ -214,7 +214,7 @@ test('fields that are too long in all are 431, and too many of them too', async 
   assert.equal(service.received.length, before)
 })
 
-test('an agent that is not here is 503, one that dies in the middle and comes back as another 502', async t => {
+test('F114: an agent that is not here is 503, one that dies in the middle and comes back as another 502', async t => {
   const lone = await Site.create(t)
   const own = await lone.gateway(['--ingress-domain', 'in.test', '--ingress-public', '*/*:*'])
   const absent = await ask(portOf(own), { target: 'raw/prod:80' })

@@ -181,7 +181,7 @@ test('HTTP/1.0 knows no 1xx, and gets none', async () => {
   assert.match(answer, /^HTTP\/1\.1 200 /)
 })
 
-test('of a thousand early hints ten pass, with their links alone; a 100 that nobody waits for does not', async () => {
+test('F116: of a thousand early hints ten pass, with their links alone; a 100 that nobody waits for does not', async () => {
   const hint = 'HTTP/1.1 103 Early Hints\r\nLink: </a.css>; rel=preload\r\nX-Secret: s\r\n\r\n'
   const others = 'HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 199 What\r\n\r\n'
   raw = socket => socket.end(`${others.repeat(50)}${hint.repeat(1000)}HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok`)

@@ -73,7 +73,7 @@ const refused: Record<string, string> = {
   'two sizes of header at once': get('/', 'Content-Length: 0\r\nContent-Length:\r\n'),
 }
 for (const [what, bytes] of Object.entries(refused)) {
-  test(`refused, and not seen by the service: ${what}`, async () => {
+  test(`F106, F107: refused, and not seen by the service: ${what}`, async () => {
     const before = raw.received.length
     const answer = await talk(port, bytes)
     assert.equal(statusOf(answer), 400, answer)
@@ -84,7 +84,7 @@ for (const [what, bytes] of Object.entries(refused)) {
   })
 }
 
-test('a Host that is none of the ingress is answered by the gateway, and CONNECT by nobody', async () => {
+test('F107: a Host that is none of the ingress is answered by the gateway, and CONNECT by nobody', async () => {
   const before = raw.received.length
   assert.equal(statusOf(await talk(port, `GET / HTTP/1.1\r\nHost: admin@${name}\r\n${close}\r\n`)), 404)
   assert.equal(statusOf(await talk(port, `GET / HTTP/1.0\r\n\r\n`)), 404)
@@ -135,7 +135,7 @@ test('a chunk that is none ends an upload, at the service too, and is not passed
   }
 })
 
-test('what Connection nominates is stripped, but not what the gateway says, nor where the request is for', async () => {
+test('F108: what Connection nominates is stripped, but not what the gateway says, nor where the request is for', async () => {
   const fields = [
     'Connection: close, x-forwarded-for, authorization, X-SECRET , host, content-length, via',
     'Authorization: Basic x',

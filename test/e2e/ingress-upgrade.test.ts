@@ -19,7 +19,7 @@ const key = 'Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAA
 const upgrade = (path = '/', fields = websocket + key): string => `GET ${path} HTTP/1.1\r\n${host}${fields}\r\n`
 const agreed = `HTTP/1.1 101 Switching Protocols\r\n${websocket}\r\n`
 
-test('what the service says first arrives, also in one piece with its 101', async () => {
+test('F112: what the service says first arrives, also in one piece with its 101', async () => {
   for (const behind of ['hello', 'x'.repeat(100_000)]) {
     raw = socket => socket.write(agreed + behind)
     const client = await dial(port)
@@ -29,7 +29,7 @@ test('what the service says first arrives, also in one piece with its 101', asyn
   }
 })
 
-test('what the client says behind its request waits for the 101, and arrives whole', async () => {
+test('F112: what the client says behind its request waits for the 101, and arrives whole', async () => {
   const early = 'e'.repeat(50_000)
   let seen = ''
   raw = socket => {
@@ -112,7 +112,7 @@ const answers: Record<string, string> = {
   'of 204': 'HTTP/1.1 204 No Content\r\n\r\n',
 }
 for (const [what, said] of Object.entries(answers)) {
-  test(`an answer ${what} is passed on as it is, and what is behind the request is not`, async () => {
+  test(`F110: an answer ${what} is passed on as it is, and what is behind the request is not`, async () => {
     raw = socket => {
       socket.write(said)
       if (what === 'up to its end') socket.end()
@@ -156,7 +156,7 @@ const wrong: Record<string, string> = {
   'with nothing': 'HTTP/1.1 101 Switching Protocols\r\n\r\n',
 }
 for (const [how, said] of Object.entries(wrong)) {
-  test(`a 101 ${how} is 502 at once`, async () => {
+  test(`F111: a 101 ${how} is 502 at once`, async () => {
     raw = socket => socket.write(`${said}inside`)
     const began = performance.now()
     const answer = await talk(port, upgrade())
@@ -180,7 +180,7 @@ const refused: Record<string, [status: number, request: string]> = {
   'with another host in the request line': [400, upgrade('http://other.example/')],
 }
 for (const [what, [status, request]] of Object.entries(refused)) {
-  test(`an upgrade ${what} is ${status}, and the service sees nothing`, async () => {
+  test(`F109: an upgrade ${what} is ${status}, and the service sees nothing`, async () => {
     const before = service.received.length
     const answer = await talk(port, request + upgrade('/smuggled'))
     assert.equal(statusOf(answer), status, answer)
@@ -197,7 +197,7 @@ test('an Upgrade that Connection does not name is an ordinary request', async ()
   assert.doesNotMatch(service.received.at(-1) ?? '', /^upgrade:/im)
 })
 
-test('a service that neither agrees nor refuses is 504, and one that closes 502', async () => {
+test('F114: a service that neither agrees nor refuses is 504, and one that closes 502', async () => {
   raw = () => {}
   assert.equal(statusOf(await talk(port, upgrade())), 504)
   raw = socket => socket.destroy()

@@ -11,7 +11,7 @@ import { startTunnel } from '../support/tunnel.ts'
 const MiB = 1024 * 1024
 const scope = { after }
 
-test('one reader that stops for 10 s among 100 streams stops nobody else, nor the pings, nor takes memory', async () => {
+test('C77: one reader that stops for 10 s among 100 streams stops nobody else, nor the pings, nor takes memory', async () => {
   const CONTROL_MS = 1_500
   const FAST_MS = 3_000
   const CALM_MS = 7_000

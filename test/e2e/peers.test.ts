@@ -188,7 +188,7 @@ for (const [what, bytes, code] of sessionEnds) {
   })
 }
 
-test('data beyond the limit ends that session alone, as a breach of flow control', async () => {
+test('C52: data beyond the limit ends that session alone, as a breach of flow control', async () => {
   const peer = await Peer.open('connect', connectToken)
   await peer.attach()
   // In one batch, so that no grant can come between.
@@ -286,7 +286,7 @@ test('a gateway that talks nonsense in place of WELCOME ends connect with one li
   assert.match(running.stderr, /^tunnelctl: PROTOCOL [^\n]+\n$/)
 })
 
-test('codes that connect does not know are shown with their reason, on one line that is safe to print', async () => {
+test('C71: codes that connect does not know are shown with their reason, on one line that is safe to print', async () => {
   const { url, accepted } = await fakeGateway()
   const detached = await connectTo(url)
   const first = await accepted()
@@ -304,7 +304,7 @@ test('codes that connect does not know are shown with their reason, on one line 
   assert.match(closed.stderr, /^tunnelctl: GATEWAY_UNREACHABLE [^\n]*for no reason[^\n]*\n$/)
 })
 
-test('a stream that is reset with an unknown code is reset locally, and the next one is served', async () => {
+test('C71: a stream that is reset with an unknown code is reset locally, and the next one is served', async () => {
   const { url, accepted } = await fakeGateway()
   const running = await connectTo(url, ['-o', 'json'])
   const peer = await accepted()

@@ -11,7 +11,7 @@ import { Trial } from '../support/trial.ts'
 
 const MiB = 1024 * 1024
 
-test('512 MiB each way arrive whole while the gateway is killed and started again every 2 s, ten times', async t => {
+test('D95: 512 MiB each way arrive whole while the gateway is killed and started again every 2 s, ten times', async t => {
   const trial = await Trial.start(t)
   const exchange = await trial.exchange(512 * MiB)
   const kills = 10

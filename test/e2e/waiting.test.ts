@@ -58,7 +58,7 @@ test('--hold-timeout: opened while the agent is away, reset after it, and the li
   assert.deepEqual(lines, Array(20).fill('AGENT_UNAVAILABLE no connection to the agent for 1 s'))
 })
 
-test('the agent forgets a session whose client is away too long: sockets are reset, the listener stays', async t => {
+test('D93: the agent forgets a session whose client is away too long: sockets are reset, the listener stays', async t => {
   const world = await Restarts.begin(t, { agentArgs: ['--detached-ttl', '1s'] })
   const { connect, agent } = world
   const { client, served } = await world.byHand()
@@ -80,7 +80,7 @@ const CONNECTIONS = 350
 /** So little at a time that it leaves whatever is under way already (src/mux/scheduler.ts). */
 const LITTLE_BYTES = 2_000
 
-test('--detached-memory: of two sessions whose clients are away, the one that went first gives way', async t => {
+test('D99: --detached-memory: of two sessions whose clients are away, the one that went first gives way', async t => {
   const world = await Restarts.begin(t, { agentArgs: ['--detached-memory', '4'] })
   const { agent, hand } = world
   const figure = async (name: string) => (await metricsOf(agent)).get(name) ?? 0

@@ -70,7 +70,7 @@ test('a session that came back is left alone, and starts anew when it goes again
   assert.equal(dropped.length, 1)
 })
 
-test('over the budget, who has waited longest goes first, and no more than must', () => {
+test('D99: over the budget, who has waited longest goes first, and no more than must', () => {
   const { clock, detached, dropped, why, session } = world()
   const [a, b, c] = [session('a'), session('b'), session('c')]
   for (const each of [a, b, c]) fill(each, 480)

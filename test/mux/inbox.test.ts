@@ -10,7 +10,7 @@ function inbox(): { clock: VirtualClock; acks: number[]; inbox: Inbox } {
   return { clock, acks, inbox: new Inbox(clock, expected => acks.push(expected)) }
 }
 
-test('each batch is taken once; a duplicate is dropped, a gap is a violation', () => {
+test('C48, C49, C50: each batch is taken once; a duplicate is dropped, a gap is a violation', () => {
   const { inbox: box } = inbox()
   assert.equal(box.accept(0, 1), true)
   assert.equal(box.accept(1, 1), true)

@@ -43,7 +43,7 @@ test('a session is created, used, resumed over another carrier, and ended at bot
   assert.equal(world.clock.timers, 0)
 })
 
-test('D86, D88: a takeover waits for nothing, and the old carrier delivers nothing afterwards', async () => {
+test('D86, D87, D88: a takeover waits for nothing, and the old carrier delivers nothing afterwards', async () => {
   const world = echoing()
   const { client, initiator } = await world.joined()
   const stream = initiator.session.open(target)
@@ -186,7 +186,7 @@ test('an attach over a carrier that has just died fails at once', async () => {
   assert.equal(world.clock.timers, 0)
 })
 
-test('an unknown or forbidden agent does not cost the session', async () => {
+test('D94: an unknown or forbidden agent does not cost the session', async () => {
   const world = echoing()
   const client = await world.clientPath()
   const initiator = world.initiator()

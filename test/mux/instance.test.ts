@@ -36,7 +36,7 @@ const attempt = (world: World, initiator: Initiator, { link }: Path): Promise<st
     ),
   )
 
-test('a session waits for the process that holds it, and goes on there', async () => {
+test('D94: a session waits for the process that holds it, and goes on there', async () => {
   const { world, initiator, client, ended } = await withoutHolder()
   for (let times = 0; times < 5; times++) {
     assert.equal(await attempt(world, initiator, client), 'INSTANCE_AWAY')

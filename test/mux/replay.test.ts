@@ -25,7 +25,7 @@ test('a batch is kept until it is acknowledged, and its bytes are counted', () =
   assert.equal(replay.at(3), undefined)
 })
 
-test('a late acknowledgement changes nothing, one of the future is a violation', () => {
+test('C56, C57: a late acknowledgement changes nothing, one of the future is a violation', () => {
   const replay = new ReplayBuffer()
   replay.push(batch(0))
   replay.push(batch(1))

@@ -65,33 +65,35 @@ const open = encodeOpen(256 * 1024, {})
 const data = (bytes: number): Buffer => Buffer.alloc(bytes)
 
 const violations: Record<string, (subject: Subject) => void> = {
-  'an unknown frame type': subject => subject.frames([0x7f, 1, data(1)]),
-  'a frame of stream 0': subject => subject.frames([FrameType.DATA, 0, data(1)]),
-  'a frame of a stream that was never opened': subject => subject.frames([FrameType.DATA, 9, data(1)]),
-  'empty DATA': subject => subject.frames([FrameType.OPEN, 1, open], [FrameType.DATA, 1]),
-  'DATA after FIN': subject =>
+  'C44: an unknown frame type': subject => subject.frames([0x7f, 1, data(1)]),
+  'C64: a frame of stream 0': subject => subject.frames([FrameType.DATA, 0, data(1)]),
+  'C60: a frame of a stream that was never opened': subject => subject.frames([FrameType.DATA, 9, data(1)]),
+  'C55: empty DATA': subject => subject.frames([FrameType.OPEN, 1, open], [FrameType.DATA, 1]),
+  'C53: DATA after FIN': subject =>
     subject.frames([FrameType.OPEN, 1, open], [FrameType.FIN, 1], [FrameType.DATA, 1, data(1)]),
-  'a second FIN': subject => subject.frames([FrameType.OPEN, 1, open], [FrameType.FIN, 1], [FrameType.FIN, 1]),
-  'a stream id that was used already': subject => subject.frames([FrameType.OPEN, 5, open], [FrameType.OPEN, 5, open]),
-  'a stream id that goes back': subject => subject.frames([FrameType.OPEN, 5, open], [FrameType.OPEN, 4, open]),
-  'an OPEN that is no JSON': subject => subject.frames([FrameType.OPEN, 1, Buffer.alloc(20, 'x')]),
+  'C53, C54: a second FIN': subject =>
+    subject.frames([FrameType.OPEN, 1, open], [FrameType.FIN, 1], [FrameType.FIN, 1]),
+  'C63: a stream id that was used already': subject =>
+    subject.frames([FrameType.OPEN, 5, open], [FrameType.OPEN, 5, open]),
+  'C63: a stream id that goes back': subject => subject.frames([FrameType.OPEN, 5, open], [FrameType.OPEN, 4, open]),
+  'C68: an OPEN that is no JSON': subject => subject.frames([FrameType.OPEN, 1, Buffer.alloc(20, 'x')]),
   'a CREDIT of the wrong length': subject => subject.frames([FrameType.OPEN, 1, open], [FrameType.CREDIT, 1, data(5)]),
   'a RESET without a code': subject => subject.frames([FrameType.OPEN, 1, open], [FrameType.RESET, 1, data(1)]),
-  'a truncated BATCH': subject => subject.message(Kind.BATCH, data(11)),
-  'a frame that is longer than its batch': subject => {
+  'C45: a truncated BATCH': subject => subject.message(Kind.BATCH, data(11)),
+  'C45: a frame that is longer than its batch': subject => {
     const body = Buffer.concat([Buffer.alloc(12), Buffer.from([FrameType.DATA, 0, 0, 0, 1, 0, 0, 9, 1])])
     subject.message(Kind.BATCH, body)
   },
-  'a gap in the numbers': subject => {
+  'C48: a gap in the numbers': subject => {
     const body = Buffer.alloc(12)
     body.writeUIntBE(1, 0, 6)
     subject.message(Kind.BATCH, body)
   },
-  'an acknowledgement of what was never sent': subject => subject.session.message(encodeAck(1, 1)),
-  'an ACK of the wrong length': subject => subject.message(Kind.ACK, data(5)),
-  'a PING of the wrong length': subject => subject.message(Kind.PING, data(7)),
+  'C56: an acknowledgement of what was never sent': subject => subject.session.message(encodeAck(1, 1)),
+  'C61: an ACK of the wrong length': subject => subject.message(Kind.ACK, data(5)),
+  'C72: a PING of the wrong length': subject => subject.message(Kind.PING, data(7)),
   'a second ATTACHED': subject => subject.message(Kind.ATTACHED, data(40)),
-  'an unknown message kind': subject => subject.message(0x7f),
+  'C44: an unknown message kind': subject => subject.message(0x7f),
 }
 
 for (const [what, send] of Object.entries(violations)) {
@@ -106,13 +108,13 @@ for (const [what, send] of Object.entries(violations)) {
   })
 }
 
-test('OPEN towards the side that opens ends the session', () => {
+test('C65: OPEN towards the side that opens ends the session', () => {
   const subject = new Subject({ side: 'initiator' })
   subject.frames([FrameType.OPEN, 1, open])
   assert.equal(subject.closedWith?.code, 'PROTOCOL')
 })
 
-test('one byte beyond the credit ends the session as FLOW_CONTROL', () => {
+test('C51, C52: one byte beyond the credit ends the session as FLOW_CONTROL', () => {
   const within = new Subject({ onOpen: () => {} })
   within.frames([FrameType.OPEN, 1, open], [FrameType.DATA, 1, data(64 * 1024)])
   assert.equal(within.session.state, 'live')
@@ -128,7 +130,7 @@ test('what comes after a violation in the same batch is not looked at', () => {
   assert.equal(opened, 1)
 })
 
-test('frames of a stream that was reset here are ignored: they crossed the reset', () => {
+test('C60, C70: frames of a stream that was reset here are ignored: they crossed the reset', () => {
   const subject = new Subject({ onOpen: stream => stream.reset(new TunnelError('REFUSED', 'no')) })
   subject.frames([FrameType.OPEN, 1, open])
   subject.frames(
@@ -141,13 +143,13 @@ test('frames of a stream that was reset here are ignored: they crossed the reset
   assert.equal(subject.session.state, 'live')
 })
 
-test('ids may skip: only their order counts', () => {
+test('C64: ids may skip: only their order counts', () => {
   const subject = new Subject()
   subject.frames([FrameType.OPEN, 7, open], [FrameType.OPEN, 1_000_007, open], [FrameType.OPEN, 2 ** 32 - 1, open])
   assert.deepEqual([subject.session.state, subject.session.streams.size], ['live', 3])
 })
 
-test('a stream too many is reset with LIMIT, and the others live', () => {
+test('C66: a stream too many is reset with LIMIT, and the others live', () => {
   const subject = new Subject({ limits: { ...defaultLimits, maxStreams: 2 } })
   subject.frames([FrameType.OPEN, 1, open], [FrameType.OPEN, 2, open], [FrameType.OPEN, 3, open])
   assert.deepEqual([subject.session.state, subject.session.streams.size], ['live', 2])
@@ -165,7 +167,7 @@ test('a peer that opens and never acknowledges the answers is ended before they 
   assert.equal(subject.closedWith?.code, 'LIMIT')
 })
 
-test('an unknown reset code means INTERNAL', () => {
+test('C71: an unknown reset code means INTERNAL', () => {
   const subject = new Subject()
   const codes: string[] = []
   subject.frames([FrameType.OPEN, 1, open])
@@ -174,7 +176,7 @@ test('an unknown reset code means INTERNAL', () => {
   return subject.clock.runUntilIdle().then(() => assert.deepEqual(codes, ['INTERNAL']))
 })
 
-test('PING is answered with its own nonce; a PONG that nobody waits for is ignored', () => {
+test('C72: PING is answered with its own nonce; a PONG that nobody waits for is ignored', () => {
   const subject = new Subject()
   const before = subject.sent.length
   subject.session.message(encodePing(Kind.PING, 1, 77))
@@ -183,7 +185,7 @@ test('PING is answered with its own nonce; a PONG that nobody waits for is ignor
   assert.equal(subject.session.state, 'live')
 })
 
-test('streams survive the loss of a carrier: what was under way is sent again, once', async () => {
+test('D96: streams survive the loss of a carrier: what was under way is sent again, once', async () => {
   const pair = new Pair({ latencyMs: 20 })
   const { near, far } = await pair.open()
   let received = ''

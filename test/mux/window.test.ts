@@ -13,7 +13,7 @@ import {
 const KIB = 1024
 const endless = new GrowthBudget(Number.MAX_SAFE_INTEGER)
 
-test('a sender has what was granted less what it has sent, and a limit never goes back', () => {
+test('C58: a sender has what was granted less what it has sent, and a limit never goes back', () => {
   const window = new SendWindow(100)
   window.use(60)
   assert.equal(window.available, 40)
@@ -27,7 +27,7 @@ test('a sender has what was granted less what it has sent, and a limit never goe
   assert.equal(window.available, 1)
 })
 
-test('one byte beyond the limit is a violation, the limit itself is not', () => {
+test('C51: one byte beyond the limit is a violation, the limit itself is not', () => {
   const window = new ReceiveWindow(INITIAL_WINDOW_BYTES, endless, 0)
   window.take(INITIAL_WINDOW_BYTES)
   assert.throws(

@@ -7,7 +7,7 @@ import { parseTarget } from '../../src/net/target.ts'
 
 const covers = (pattern: string, target: string) => matches(parsePattern(pattern), parseTarget(target))
 
-test('a pattern covers what it says and nothing beside it', () => {
+test('E104: a pattern covers what it says and nothing beside it', () => {
   const table: [string, string, boolean][] = [
     ['api/prod:8080', 'api/prod:8080', true],
     ['api/prod:8080', 'api/prod:8081', false],

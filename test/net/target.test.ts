@@ -79,7 +79,7 @@ test('a port may have a name, and udp goes behind it', () => {
   assert.deepEqual(parseTarget('web/prod:p8080'), tcp('web', 'prod', 'p8080'))
 })
 
-test('a malformed target is refused with what is wrong about it', () => {
+test('C69, E105: a malformed target is refused with what is wrong about it', () => {
   const table: [string, RegExp][] = [
     ['', /no port/],
     ['db/prod', /no port/],
@@ -168,7 +168,7 @@ test('a long hostile text is refused quickly and shown shortened', () => {
   assert.ok(refusal(() => parseForward(`${'9'.repeat(10_000)}:db/prod:1`), 'digits').message.length < 300)
 })
 
-test('any JSON value is a target or BAD_TARGET', () => {
+test('C69: any JSON value is a target or BAD_TARGET', () => {
   const odd = fc.record(
     {
       service: fc.oneof(label, fc.jsonValue()),
@@ -190,7 +190,7 @@ test('any JSON value is a target or BAD_TARGET', () => {
   )
 })
 
-test('a number of JSON that is no port is refused, also when it is written as text', () => {
+test('C69: a number of JSON that is no port is refused, also when it is written as text', () => {
   for (const port of [0, -1, 65_536, 1.5, '80', '', 'HTTP', null, [80], { valueOf: 80 }]) {
     refusal(() => targetFromJson({ service: 'db', namespace: 'prod', port, protocol: 'tcp' }), JSON.stringify(port))
   }

@@ -33,7 +33,7 @@ if (given === undefined) {
     assert.deepEqual(words, new Set([...words, ...ofMessages, ...ofFrames]))
   })
 
-  test('at whatever message a carrier is lost, every stream ends as if it had not been', async t => {
+  test('D95-D97: at whatever message a carrier is lost, every stream ends as if it had not been', async t => {
     const { counts } = await play([])
     let runs = 0
     for (const cut of cutsOf(counts)) {

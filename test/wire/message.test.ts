@@ -99,7 +99,7 @@ test('every byte of every message may become any other without more than a viola
   }
 })
 
-test('a message that is cut short is a violation wherever a fixed part or JSON is missing', () => {
+test('C45: a message that is cut short is a violation wherever a fixed part or JSON is missing', () => {
   const fixedBytes: Record<string, number> = { DETACH: 12, BATCH: 18 }
   fc.assert(
     fc.property(message, plain => {
@@ -141,7 +141,7 @@ test('JSON may have 8 KiB and not a byte more', () => {
   }
 })
 
-test('JSON that is no object is a violation, however it is nested', () => {
+test('C68: JSON that is no object is a violation, however it is nested', () => {
   for (const text of ['', ' ', 'null', 'true', '1', '"a"', '[]', '[{}]', '{', '{}{}', '{a:1}', "{'a':1}", '\ufeff{}']) {
     assertViolation(() => parseJson(Buffer.from(text)), text)
   }
@@ -155,7 +155,7 @@ test('JSON cannot reach the prototype of anything', () => {
   assert.deepEqual(Object.keys(parsed), ['__proto__', 'constructor'])
 })
 
-test('a reason is cut to 256 bytes at a character, and a longer one is refused', () => {
+test('C71: a reason is cut to 256 bytes at a character, and a longer one is refused', () => {
   for (const character of ['a', 'é', '€', '😀']) {
     for (let before = 0; before < 4; before++) {
       const text = 'a'.repeat(before) + character.repeat(200)
@@ -198,7 +198,7 @@ test('of the flags of DETACH only FINAL counts', () => {
   }
 })
 
-test('numbers keep every bit up to the largest, and a larger one is never written', () => {
+test('C62: numbers keep every bit up to the largest, and a larger one is never written', () => {
   const edges = [0, 2 ** 31, 2 ** 32 - 1, 2 ** 32, 2 ** 47, 2 ** 48 - 2, 2 ** 48 - 1]
   for (const edge of edges) {
     assert.equal(decodeAck(encodeAck(1, edge)), edge)
