@@ -25,7 +25,7 @@ const MIB = 1024 * 1024
 
 export const defaultGatewayLimits: GatewayLimits = {
   connections: 32_768,
-  arrivalsPerAddress: 512,
+  arrivalsPerAddress: 2_048,
   arrivalMs: 10_000,
   stuckMs: 60_000,
   carriersPerSubject: 64,

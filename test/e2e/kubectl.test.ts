@@ -1,6 +1,6 @@
 /**
  * What `tunnelctl manifests` prints goes through kubectl into an API server: one in this process, or, with
- * TUNNELCTL_TEST_KUBECONFIG, the one that this kubeconfig leads to.
+ * TEST_KUBECONFIG, the one that this kubeconfig leads to.
  */
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
@@ -19,7 +19,7 @@ import { Site } from '../support/tunnel.ts'
 
 const scope = { after }
 const site = await Site.create(scope)
-const real = process.env.TUNNELCTL_TEST_KUBECONFIG
+const real = process.env.TEST_KUBECONFIG
 const store = real === undefined ? await KubeStore.start(scope) : undefined
 const kubeconfig = real ?? (await site.file('kubeconfig', configFor(store?.url ?? '')))
 const tool = { programs: ['kubectl'], packages: 'kubernetes-client' }
@@ -96,7 +96,7 @@ realTest('without its namespace nothing of it is made, and kubectl says why', to
   await assert.rejects(kubectl(out, 'apply', ...validate), /namespaces \\?"tunnelctl-test-\d+-none\\?" not found/)
 })
 
-const skip = real === undefined && 'TUNNELCTL_TEST_KUBECONFIG names no cluster'
+const skip = real === undefined && 'TEST_KUBECONFIG names no cluster'
 
 test('what a real API server says of services and pods is understood, and each change within two seconds', {
   skip,

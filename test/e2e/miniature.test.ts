@@ -17,7 +17,7 @@ const missing = [
   ...(mayMakeNetworks() ? [] : ['root on Linux']),
   ...programs.filter(each => findProgram(each) === undefined),
 ]
-const skip = missing.length > 0 && process.env.TUNNELCTL_REQUIRE_REAL !== '1' ? `needs ${missing.join(', ')}` : false
+const skip = missing.length > 0 && process.env.TEST_REQUIRE_REAL !== '1' ? `needs ${missing.join(', ')}` : false
 const scope = { after }
 const binary = fileURLToPath(new URL('../../bin/tunnelctl.js', import.meta.url))
 const GATEWAY = '10.90.1.1'

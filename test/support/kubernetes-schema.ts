@@ -54,7 +54,7 @@ export class KubernetesSchema {
 
   /** Undefined when the environment does not say where the document is. */
   static load(): KubernetesSchema | undefined {
-    const file = process.env.TUNNELCTL_K8S_OPENAPI
+    const file = process.env.TEST_K8S_OPENAPI
     if (file === undefined || !existsSync(file)) return undefined
     const { definitions } = JSON.parse(gunzipSync(readFileSync(file)).toString()) as { definitions: Definitions }
     return new KubernetesSchema(definitions)

@@ -10,7 +10,7 @@ import type { Scope } from './tunnel.ts'
 
 /**
  * A test that needs programs which not every machine has. Without them it is skipped, and says so; with
- * TUNNELCTL_REQUIRE_REAL=1 it fails.
+ * TEST_REQUIRE_REAL=1 it fails.
  * @param packages Debian's packages that hold the programs
  */
 export function realTest(
@@ -21,7 +21,7 @@ export function realTest(
   const missing = programs.filter(each => findProgram(each) === undefined)
   if (missing.length === 0) return void test(name, body)
   const why = `${missing.join(', ')} not installed (on Debian: apt-get install ${packages})`
-  if (process.env.TUNNELCTL_REQUIRE_REAL === '1') test(name, () => assert.fail(why))
+  if (process.env.TEST_REQUIRE_REAL === '1') test(name, () => assert.fail(why))
   else test(name, { skip: why }, () => {})
 }
 

@@ -7,7 +7,7 @@ import { allSets, at, type Fields, kinds, manifests, objects, only } from '../..
 import { findProgram, realTest } from '../../support/servers.ts'
 
 const schema = KubernetesSchema.load()
-const skip = schema === undefined && 'TUNNELCTL_K8S_OPENAPI names no OpenAPI document of Kubernetes'
+const skip = schema === undefined && 'TEST_K8S_OPENAPI names no OpenAPI document of Kubernetes'
 const custom = ['Gateway', 'HTTPRoute', 'BackendConfig']
 
 for (const args of allSets) {
