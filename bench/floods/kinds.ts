@@ -99,7 +99,7 @@ export const floods: readonly Flood[] = [
   },
   {
     id: 'slow-headers',
-    about: '2,000 connections that send a byte of a header now and then, and come again when they are closed',
+    about: '3,000 connections that send a byte of a header now and then, and come again when they are closed',
     run: async ({ port }, did) => {
       const again = (): void => {
         const socket = connect({ port, host: '127.0.0.1' })
@@ -112,7 +112,7 @@ export const floods: readonly Flood[] = [
           setTimeout(again, 100)
         })
       }
-      for (let count = 0; count < 2_000; count++) {
+      for (let count = 0; count < 3_000; count++) {
         again()
         if (count % 50 === 0) await sleep(5)
       }
