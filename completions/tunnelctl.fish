@@ -154,7 +154,7 @@ complete -c tunnelctl -n '__tunnelctl_at agent' -l discovery -x -a 'off cluster 
 complete -c tunnelctl -n '__tunnelctl_at agent' -l discovery-namespaces -x -d 'those whose services are told of'
 complete -c tunnelctl -n '__tunnelctl_at agent' -l discovery-selector -x -d 'only services with these labels, as kubectl -l has them'
 complete -c tunnelctl -n '__tunnelctl_at agent' -l kubernetes-api -x -d 'where to ask; default: the pod\'s own cluster, with its account'
-complete -c tunnelctl -n '__tunnelctl_at agent' -l limit -x -d 'what others may take: sessions, sessions-per-subject, streams-per-session, dials-per-subject, vain-per-second, session-memory, memory'
+complete -c tunnelctl -n '__tunnelctl_at agent' -l limit -x -d 'what others may take: sessions, sessions-per-subject, streams-per-session, streams-per-subject, dials-per-target, vain-per-second, session-memory, memory'
 complete -c tunnelctl -n '__tunnelctl_at agent' -l log-format -x -a 'json pretty' -d 'json or pretty; default: pretty on a terminal, else json'
 complete -c tunnelctl -n '__tunnelctl_at agent' -l log-level -x -a 'debug info warn error off' -d 'debug, info, warn, error or off'
 complete -c tunnelctl -n '__tunnelctl_at agent' -s h -l help -d 'show this help'

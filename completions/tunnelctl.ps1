@@ -94,7 +94,7 @@ Register-ArgumentCompleter -Native -CommandName tunnelctl -ScriptBlock {
             @('--discovery-namespaces', 'those whose services are told of'),
             @('--discovery-selector', 'only services with these labels, as kubectl -l has them'),
             @('--kubernetes-api', 'where to ask; default: the pod''s own cluster, with its account'),
-            @('--limit', 'what others may take: sessions, sessions-per-subject, streams-per-session, dials-per-subject, vain-per-second, session-memory, memory'),
+            @('--limit', 'what others may take: sessions, sessions-per-subject, streams-per-session, streams-per-subject, dials-per-target, vain-per-second, session-memory, memory'),
             @('--log-format', 'json or pretty; default: pretty on a terminal, else json'),
             @('--log-level', 'debug, info, warn, error or off'),
             @('-h', 'show this help'),

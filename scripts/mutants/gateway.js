@@ -69,14 +69,14 @@ export const mutants = [
   {
     name: 'tells nobody that a carrier was lost',
     file: relay,
-    from: '    peer.hop.removeLeg(peer)\n    peer.hop.send(detachOf(error, peer.route))\n',
+    from: '    peer.hop.removeLeg(peer)\n    peer.hop.send(detachOf(error, peer.route, final))\n',
     to: '    peer.hop.removeLeg(peer)\n',
   },
   {
     name: 'says that the loss of a carrier is the end of its sessions',
     file: relay,
-    from: 'encodeDetach(route, { final: false,',
-    to: 'encodeDetach(route, { final: true,',
+    from: 'route: number, final = false): Buffer',
+    to: 'route: number, final = true): Buffer',
   },
   {
     name: 'says that an agent which is not here never will be',

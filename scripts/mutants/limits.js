@@ -12,7 +12,7 @@ export const mutants = [
   {
     name: 'never holds a carrier that causes too much work',
     file: relay,
-    from: 'if (waitMs > 0) hop.carrier.hold(waitMs)',
+    from: 'if (waitMs > 0) carrier.hold(waitMs, () => pace.waitMs)',
     to: '',
   },
   {
@@ -24,7 +24,7 @@ export const mutants = [
   {
     name: 'forgets what was spent beyond the budget',
     file: 'src/net/bucket.ts',
-    from: 'Math.max(-this.#perSecond, this.#tokens - tokens)',
+    from: 'Math.max(-MOST_OWED_S * this.#perSecond, this.#tokens - tokens)',
     to: 'Math.max(0, this.#tokens - tokens)',
   },
   {
@@ -60,20 +60,20 @@ export const mutants = [
   {
     name: 'lets all sessions together hold more than they may',
     file: memory,
-    from: 'while (total > this.#limits.totalBytes)',
-    to: 'while (total > this.#limits.totalBytes * 2)',
+    from: 'let total = -this.#limits.totalBytes',
+    to: 'let total = -2 * this.#limits.totalBytes',
   },
   {
     name: 'lets dials wait without a bound',
     file: 'src/agent/dial-queue.ts',
-    from: 'line.waiting.size >= WAITING_SHARE * this.#perSubject',
-    to: 'false',
+    from: 'line.waiting.size < WAITING_SHARE * this.#perTarget',
+    to: 'true',
   },
   {
     name: 'lets streams that lead nowhere go on',
     file: 'src/agent/vain.ts',
-    from: 'if (!account.bucket.take(now)) throw TOO_VAIN',
-    to: 'account.bucket.take(now)',
+    from: '|| account.bucket.take(this.#clock.now())',
+    to: '|| true',
   },
   {
     name: 'keeps a peer that speaks and takes nothing',
@@ -92,6 +92,30 @@ export const mutants = [
     file: 'src/gateway/ingress/arrivals.ts',
     from: 'at - oldest.at > PATIENCE_MS ? oldest.socket : socket',
     to: 'socket',
+  },
+  {
+    name: 'keeps the queue of a carrier that has ended',
+    file: relay,
+    from: '    hop.clear()\n',
+    to: '',
+  },
+  {
+    name: 'lets what came with the handshake undo a hold',
+    file: 'src/carrier/websocket.ts',
+    from: 'if (this.#cancelHold === undefined) socket.resume()',
+    to: 'socket.resume()',
+  },
+  {
+    name: 'takes what reached its service for vain',
+    file: 'src/agent/vain.ts',
+    from: 'account.bucket.give(this.#clock.now())',
+    to: '',
+  },
+  {
+    name: 'keeps the sessions of who is revoked',
+    file: relay,
+    from: 'this.#unpair(leg, error, true)',
+    to: 'this.#unpair(leg, error)',
   },
   {
     name: 'takes a key for any algorithm',

@@ -5,8 +5,8 @@
 import type { promises as dns } from 'node:dns'
 
 export interface Aliases {
-  /** Services of this cluster that the name leads over. */
-  readonly services: readonly { readonly service: string; readonly namespace: string }[]
+  /** Services of this cluster that the name leads over, with their names in DNS. */
+  readonly services: readonly { readonly service: string; readonly namespace: string; readonly host: string }[]
   /** The first name outside of the cluster's services; absent: it leads to none. */
   readonly external?: string
 }
@@ -25,15 +25,17 @@ export async function aliasesOf(
   domain: string,
   nameServer: Pick<dns.Resolver, 'resolveCname'>,
 ): Promise<Aliases> {
-  const services: { service: string; namespace: string }[] = []
+  const services: { service: string; namespace: string; host: string }[] = []
   for (const first of names) {
+    // A record of SRV may lead anywhere.
+    if (serviceIn(first.toLowerCase(), domain) === undefined) return { services, external: first.replace(/\.$/, '') }
     let name: string | undefined = first
     for (let count = 0; name !== undefined; count++) {
       name = await aliasOf(name, nameServer)
       if (name === undefined) break
       const service = serviceIn(name, domain)
       if (service === undefined || count === MAX_ALIASES) return { services, external: name.replace(/\.$/, '') }
-      services.push(service)
+      services.push({ ...service, host: name.replace(/\.$/, '') })
     }
   }
   return { services }

@@ -1,9 +1,13 @@
-/** Dials under way, by subject: what is over the limit waits for its turn, in order, and for nobody but its own subject. */
-
+/**
+ * Dials under way, for each subject and target: what is over the limit waits for its turn, in order. So a service that does not answer
+ * keeps nobody waiting but those who want it, and of them only the same subject.
+ */
 import { TunnelError } from '../errors.ts'
 
 /** More than so many times as many as may dial do not wait. */
-const WAITING_SHARE = 4
+const WAITING_SHARE = 16
+/** So many times as many a subject may dial, of all its targets together. */
+const SUBJECT_SHARE = 8
 
 interface Line {
   busy: number
@@ -12,14 +16,17 @@ interface Line {
 }
 
 export class DialQueue {
-  readonly #perSubject: number
+  readonly #perTarget: number
+  /** By subject and target. */
   readonly #lines = new Map<string, Line>()
+  /** Dials under way by subject. */
+  readonly #busy = new Map<string, number>()
 
-  constructor(perSubject: number) {
-    this.#perSubject = perSubject
+  constructor(perTarget: number) {
+    this.#perTarget = perTarget
   }
 
-  /** Dials under way and waiting, of all subjects. */
+  /** Dials under way and waiting, of all. */
   get size(): number {
     let size = 0
     for (const { busy, waiting } of this.#lines.values()) size += busy + waiting.size
@@ -29,30 +36,40 @@ export class DialQueue {
   /**
    * Resolves when it is the caller's turn, with what gives it to the next; the caller calls that once, when its dial has ended.
    * Rejects with the reason of `signal` when that aborts first.
-   * @throws TunnelError LIMIT when too many wait already
+   * @throws TunnelError LIMIT when too many dial or wait already
    */
-  async turn(subject: string, signal: AbortSignal): Promise<() => void> {
+  async turn(subject: string, target: string, signal: AbortSignal): Promise<() => void> {
     signal.throwIfAborted()
-    const line = this.#lines.get(subject) ?? { busy: 0, waiting: new Set() }
-    this.#lines.set(subject, line)
-    if (line.waiting.size >= WAITING_SHARE * this.#perSubject)
-      throw new TunnelError('LIMIT', `${line.waiting.size} connections wait for services that do not answer`)
-    if (line.busy >= this.#perSubject) await waitIn(line, signal)
-    else line.busy++
-    return () => this.#next(subject, line)
+    const key = `${subject} ${target}`
+    const line = this.#lines.get(key) ?? { busy: 0, waiting: new Set() }
+    if (line.busy < this.#perTarget) {
+      const busy = this.#busy.get(subject) ?? 0
+      if (busy >= SUBJECT_SHARE * this.#perTarget) throw tooMany(busy)
+      this.#busy.set(subject, busy + 1)
+      this.#lines.set(key, line)
+      line.busy++
+    } else if (line.waiting.size < WAITING_SHARE * this.#perTarget) await waitIn(line, signal)
+    else throw tooMany(line.waiting.size)
+    return () => this.#next(subject, key, line)
   }
 
   /** Whoever has waited longest takes over. */
-  #next(subject: string, line: Line): void {
+  #next(subject: string, key: string, line: Line): void {
     const [first] = line.waiting
     if (first !== undefined) {
       line.waiting.delete(first)
       return first()
     }
     line.busy--
-    if (line.busy === 0) this.#lines.delete(subject)
+    if (line.busy === 0) this.#lines.delete(key)
+    const busy = (this.#busy.get(subject) ?? 1) - 1
+    if (busy > 0) this.#busy.set(subject, busy)
+    else this.#busy.delete(subject)
   }
 }
+
+const tooMany = (count: number): TunnelError =>
+  new TunnelError('LIMIT', `${count} connections wait for services that do not answer`)
 
 function waitIn({ waiting }: Line, signal: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {

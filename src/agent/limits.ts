@@ -3,9 +3,10 @@ export interface AgentLimits {
   readonly sessions: number
   readonly sessionsPerSubject: number
   readonly streamsPerSession: number
-  /** Dials under way for one subject; more wait for their turn. */
-  readonly dialsPerSubject: number
-  /** Streams of one subject that reach no service; twice as many at once. */
+  readonly streamsPerSubject: number
+  /** Dials under way of one subject to one target; more wait for their turn. */
+  readonly dialsPerTarget: number
+  /** Streams of one subject to one target that reach no service; twice as many at once. */
   readonly vainPerSecond: number
   /** What is held for readers and carriers that take nothing, of one session and of all together. */
   readonly sessionBytes: number
@@ -18,7 +19,8 @@ export const defaultAgentLimits: AgentLimits = {
   sessions: 512,
   sessionsPerSubject: 64,
   streamsPerSession: 16_384,
-  dialsPerSubject: 128,
+  streamsPerSubject: 32_768,
+  dialsPerTarget: 128,
   vainPerSecond: 200,
   sessionBytes: 128 * MIB,
   totalBytes: 192 * MIB,

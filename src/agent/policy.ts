@@ -56,16 +56,23 @@ export class Policy {
   }
 
   /**
-   * To be asked once it is known what the name of a service stands for: services that it leads over are judged as if they had been
-   * asked for, and what is outside of the cluster must be allowed by its own name.
+   * To be asked once it is known what the name of a service stands for. Services that it leads over are judged as if they had been asked for;
+   * those of another namespace, for which the token says nothing, and what is outside of the cluster, must be allowed by their names.
    * @throws TunnelError DENIED
    */
   checkAliases(target: Target, { services, external }: Aliases, port: number): void {
-    for (const each of services) this.check({ ...target, ...each, port })
-    if (external === undefined || isAllowedExternal(this.#external, external, port)) return
+    for (const { host, ...service } of services) {
+      if (service.namespace !== target.namespace) this.#checkExternal(target, host, port, 'out of its namespace')
+      this.check({ ...target, ...service, port })
+    }
+    if (external !== undefined) this.#checkExternal(target, external, port, 'out of the cluster')
+  }
+
+  #checkExternal(target: Target, host: string, port: number, where: string): void {
+    if (isAllowedExternal(this.#external, host, port)) return
     throw denied(
-      `the agent denies ${formatTarget(target)}: it leads out of the cluster, to ${external}:${port}`,
-      `ask the owner of the agent for --allow-external ${external}:${port}`,
+      `the agent denies ${formatTarget(target)}: it leads ${where}, to ${host}:${port}`,
+      `ask the owner of the agent for --allow-external ${host}:${port}`,
     )
   }
 

@@ -107,31 +107,33 @@ export class Resolver {
     const aliases = aliasesOf(names, this.#domain, this.#nameServer)
     // Why there are no addresses is said first.
     aliases.catch(() => {})
-    const addresses = await this.#addresses(names)
+    const way = { fellBack: false }
+    const addresses = await this.#addresses(names, way)
     try {
       return { addresses, port, aliases: await aliases }
     } catch (error) {
-      // Whoever is asked in place of a silent name server tells of no aliases.
-      if (this.#mayFallBack && isSilence(error)) return { addresses, port }
+      // Whoever is asked in place of a silent name server tells of no aliases; a server that does answer has to tell of them.
+      if (way.fellBack && isSilence(error)) return { addresses, port }
       throw dnsError(names[0] ?? '', error)
     }
   }
 
   /** The addresses of all names together. One that fails is passed over as long as another one answers. */
-  async #addresses(names: readonly string[]): Promise<Address[]> {
-    const answers = await Promise.allSettled(names.map(name => this.#addressesOf(name)))
+  async #addresses(names: readonly string[], way: { fellBack: boolean }): Promise<Address[]> {
+    const answers = await Promise.allSettled(names.map(name => this.#addressesOf(name, way)))
     const found = answers.flatMap(answer => (answer.status === 'fulfilled' ? answer.value : []))
     const failed = answers.find(answer => answer.status === 'rejected')
     if (found.length === 0 && failed) throw failed.reason
     return interleave(found)
   }
 
-  async #addressesOf(name: string): Promise<readonly Address[]> {
+  async #addressesOf(name: string, way: { fellBack: boolean }): Promise<readonly Address[]> {
     try {
       return await this.#bothFamilies(name)
     } catch (error) {
-      if (this.#mayFallBack && isSilence(error)) return await this.#lookupAddresses(name)
-      throw dnsError(name, error)
+      if (!this.#mayFallBack || !isSilence(error)) throw dnsError(name, error)
+      way.fellBack = true
+      return await this.#lookupAddresses(name)
     }
   }
 

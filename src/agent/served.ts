@@ -4,6 +4,7 @@ import { setMaxListeners } from 'node:events'
 import type { Clock } from '../clock.ts'
 import { asTunnelError, TunnelError } from '../errors.ts'
 import type { Opener } from '../mux/acceptor.ts'
+import { tooManyStreams } from '../mux/limits.ts'
 import type { Stream } from '../mux/stream.ts'
 import { formatHostPort } from '../net/listen.ts'
 import { isMeasure, MAX_MEASURES } from '../net/measure.ts'
@@ -48,6 +49,9 @@ export class ServedStreams {
   readonly #clock: Clock
   readonly #dials: DialQueue
   readonly #vain: VainStreams
+  readonly #perSubject: number
+  /** Streams that have not ended, by subject. */
+  readonly #streams = new Map<string, number>()
   #draining = false
   #measuring = 0
 
@@ -55,8 +59,9 @@ export class ServedStreams {
     this.#dialer = dialer
     this.#log = log
     this.#clock = clock
-    this.#dials = new DialQueue(limits.dialsPerSubject)
+    this.#dials = new DialQueue(limits.dialsPerTarget)
     this.#vain = new VainStreams(clock, limits.vainPerSecond)
+    this.#perSubject = limits.streamsPerSubject
   }
 
   /** Resets every stream that is opened from now on. */
@@ -66,6 +71,10 @@ export class ServedStreams {
 
   /** One stream, from OPEN to its end. Never throws: what fails here ends this stream alone. */
   async serve(stream: Stream, open: Open, by: Opener): Promise<void> {
+    const { subject } = by
+    const streams = this.#streams.get(subject) ?? 0
+    if (streams >= this.#perSubject) return stream.reset(tooManyStreams({ maxStreams: streams }))
+    this.#streams.set(subject, streams + 1)
     this.open++
     const who = { ...by, stream: stream.id }
     try {
@@ -73,6 +82,9 @@ export class ServedStreams {
       if (joined !== undefined) await this.#join(stream, joined, who)
     } finally {
       this.open--
+      const left = (this.#streams.get(subject) ?? 1) - 1
+      if (left > 0) this.#streams.set(subject, left)
+      else this.#streams.delete(subject)
     }
   }
 
@@ -85,18 +97,19 @@ export class ServedStreams {
     stream.once('close', leave)
     let target = 'malformed'
     try {
-      this.#vain.check(subject)
       const asked = targetFromJson(open.json)
       target = formatTarget(asked)
+      this.#vain.check(subject, target)
       if (this.#draining) throw new TunnelError('DRAINING', 'the agent is shutting down')
       if (open.verdict !== Verdict.ALLOWED) throw new TunnelError('DENIED', `the token does not allow ${target}`)
       const reached = isMeasure(asked) ? this.#measure() : await this.#dial(asked, subject, gone.signal)
       stream.off('close', leave)
+      this.#vain.reached(subject, target)
       return { target, ...reached }
     } catch (thrown) {
       const error = asTunnelError(thrown)
       this.failed++
-      if (error !== TOO_VAIN && error.code !== 'DRAINING') this.#vain.add(subject)
+      if (error !== TOO_VAIN && error.code !== 'DRAINING') this.#vain.add(subject, target)
       if (error !== TOO_VAIN && !stream.destroyed) this.#log.warn('open failed', { ...who, target, error })
       stream.reset(error)
       return undefined
@@ -132,11 +145,10 @@ export class ServedStreams {
   }
 
   async #dial(target: Target, subject: string, signal: AbortSignal): Promise<Pick<Reached, 'join' | 'address'>> {
-    const done = await this.#dials.turn(subject, signal)
+    const done = await this.#dials.turn(subject, formatTarget(target), signal)
     try {
       // Much may have happened while it waited.
       signal.throwIfAborted()
-      this.#vain.check(subject)
       return target.protocol === 'udp' ? await this.#dialUdp(target, signal) : await this.#dialTcp(target, signal)
     } finally {
       done()

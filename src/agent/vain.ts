@@ -7,7 +7,10 @@ import { TunnelError } from '../errors.ts'
 import { Bucket } from '../net/bucket.ts'
 
 const BURST = 2
-const MAX_SUBJECTS = 1_024
+/** So many times as many of one subject, of all its targets together. */
+const SUBJECT_SHARE = 5
+/** Accounts that are full are forgotten this often. */
+const SWEEP_MS = 1_000
 
 /** One for all: making an error, with its stack, and a line of the log, is most of what such a stream costs. */
 export const TOO_VAIN = new TunnelError('LIMIT', 'too many connections came to nothing in a short time', {
@@ -21,41 +24,77 @@ interface Account {
 }
 
 export class VainStreams {
-  readonly #clock: Pick<Clock, 'now'>
-  readonly #perSecond: number
-  /** A subject without one is free, with a full bucket. */
-  readonly #accounts = new Map<string, Account>()
+  readonly #targets: Accounts
+  readonly #subjects: Accounts
 
+  /** @param perSecond of one subject for one target */
   constructor(clock: Pick<Clock, 'now'>, perSecond: number) {
-    this.#clock = clock
-    this.#perSecond = perSecond
+    this.#targets = new Accounts(clock, perSecond)
+    this.#subjects = new Accounts(clock, SUBJECT_SHARE * perSecond)
   }
 
-  /** Another stream of `subject` came to nothing. */
-  add(subject: string): void {
-    const now = this.#clock.now()
-    const account = this.#accounts.get(subject) ?? this.#newAccount(subject, now)
-    if (account.state === 'free' && !account.bucket.take(now)) account.state = 'paid'
+  /** Another stream came to nothing. */
+  add(subject: string, target: string): void {
+    this.#targets.charge(`${subject} ${target}`)
+    this.#subjects.charge(subject)
   }
 
   /**
    * To be asked before a stream is served.
    * @throws TOO_VAIN while too many of the subject's come to nothing
    */
-  check(subject: string): void {
-    const account = this.#accounts.get(subject)
-    if (account === undefined || account.state === 'free') return
+  check(subject: string, target: string): void {
+    if (!this.#targets.pay(`${subject} ${target}`) || !this.#subjects.pay(subject)) throw TOO_VAIN
+  }
+
+  /** A stream that was let through has reached its service: it costs nothing. */
+  reached(subject: string, target: string): void {
+    this.#targets.giveBack(`${subject} ${target}`)
+    this.#subjects.giveBack(subject)
+  }
+}
+
+class Accounts {
+  readonly #clock: Pick<Clock, 'now'>
+  readonly #perSecond: number
+  /** Who has none is free, with a full bucket. */
+  readonly #accounts = new Map<string, Account>()
+  #sweptAt = 0
+
+  constructor(clock: Pick<Clock, 'now'>, perSecond: number) {
+    this.#clock = clock
+    this.#perSecond = perSecond
+  }
+
+  charge(key: string): void {
     const now = this.#clock.now()
-    if (!account.bucket.take(now)) throw TOO_VAIN
+    const account = this.#accounts.get(key) ?? this.#newAccount(key, now)
+    if (account.state === 'free' && !account.bucket.take(now)) account.state = 'paid'
+  }
+
+  /** False when there is nothing left to pay with. */
+  pay(key: string): boolean {
+    const account = this.#accounts.get(key)
+    return account === undefined || account.state === 'free' || account.bucket.take(this.#clock.now())
+  }
+
+  giveBack(key: string): void {
+    const account = this.#accounts.get(key)
+    if (account === undefined || account.state === 'free') return
+    account.bucket.give(this.#clock.now())
     if (account.bucket.tokens > (BURST * this.#perSecond) / 2) account.state = 'free'
   }
 
-  #newAccount(subject: string, now: number): Account {
-    if (this.#accounts.size >= MAX_SUBJECTS) {
-      for (const [known, { bucket }] of this.#accounts) if (bucket.isFull(now)) this.#accounts.delete(known)
-    }
+  #newAccount(key: string, now: number): Account {
+    this.#sweep(now)
     const account: Account = { bucket: new Bucket(this.#perSecond, BURST * this.#perSecond, now), state: 'free' }
-    this.#accounts.set(subject, account)
+    this.#accounts.set(key, account)
     return account
+  }
+
+  #sweep(now: number): void {
+    if (now - this.#sweptAt < SWEEP_MS) return
+    this.#sweptAt = now
+    for (const [key, { bucket }] of this.#accounts) if (bucket.isFull(now)) this.#accounts.delete(key)
   }
 }

@@ -41,10 +41,11 @@ export interface Carrier {
   /** One heartbeat now, beside those that come by themselves. */
   probe(): void
   /**
-   * Delivers nothing for `ms` milliseconds from the next message on, and reads nothing: what the peer sends meanwhile waits on its side. Has no effect
-   * while it holds already.
+   * Delivers nothing for `ms` milliseconds from the next message on, and reads nothing: what the peer sends meanwhile waits on its
+   * side. Has no effect while it holds already.
+   * @param more asked when the time is up: so many milliseconds more; none when it gives 0, or is absent
    */
-  hold(ms: number): void
+  hold(ms: number, more?: () => number): void
   /** Says goodbye and ends soon, also when the peer does not answer. Messages queued before it still leave. */
   close(code: number, reason: string): void
   /** Ends now, saying nothing. */

@@ -134,14 +134,17 @@ export class MemoryCarrier implements Carrier {
     })
   }
 
-  hold(ms: number): void {
+  hold(ms: number, more: () => number = () => 0): void {
     if (this.#held !== undefined || this.#state !== 'open') return
     this.#held = []
-    this.#clock.after(ms, () => {
+    const release = () => {
+      const leftMs = more()
+      if (leftMs > 0) return void this.#clock.after(leftMs, release)
       const held = this.#held ?? []
       this.#held = undefined
       for (const item of held) this.arrive(item)
-    })
+    }
+    this.#clock.after(ms, release)
   }
 
   close(code: number, reason: string): void {

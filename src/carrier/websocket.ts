@@ -105,7 +105,8 @@ export class WebSocketCarrier implements Carrier {
     })
     if (this.#head.length > 0) this.#read(this.#head)
     readSocket(socket, this.#read)
-    socket.resume()
+    // What came with the handshake may have been too much already.
+    if (this.#cancelHold === undefined) socket.resume()
     // The first beat gives the first leg's round-trip time before anybody asks for it.
     this.#sendPing()
   }
@@ -118,15 +119,21 @@ export class WebSocketCarrier implements Carrier {
     if (this.#state === 'open') this.#write(Opcode.BINARY, message, rest, true)
   }
 
-  hold(ms: number): void {
+  hold(ms: number, more: () => number = () => 0): void {
     if (this.#state !== 'open' || this.#cancelHold !== undefined) return
     this.#reader.hold()
     this.#socket.pause()
-    this.#cancelHold = this.#clock.after(ms, () => {
+    const release = () => {
+      const leftMs = more()
+      if (leftMs > 0) {
+        this.#cancelHold = this.#clock.after(leftMs, release)
+        return
+      }
       this.#cancelHold = undefined
       this.#socket.resume()
       if (this.#state !== 'ended' && this.#fault === undefined) this.#feed()
-    })
+    }
+    this.#cancelHold = this.#clock.after(ms, release)
   }
 
   close(code: number, reason: string): void {
@@ -239,7 +246,8 @@ export class WebSocketCarrier implements Carrier {
     this.pongs++
     const now = this.#clock.now()
     this.#liveness.heard(now)
-    if (this.#pingSentAt === undefined) return
+    // Of one that nobody has asked for, there may be as few as of pings.
+    if (this.#pingSentAt === undefined) return this.#spared(now)
     this.heartbeatMs = now - this.#pingSentAt
     this.#pingSentAt = undefined
   }
@@ -248,7 +256,11 @@ export class WebSocketCarrier implements Carrier {
   #pinged(payload: Buffer): void {
     const now = this.#clock.now()
     this.#liveness.heard(now)
-    if (!this.#pings.take(now)) return this.close(new TunnelError('LIMIT', '').close, 'too many pings')
+    this.#spared(now)
     if (this.#state === 'open') this.#write(Opcode.PONG, payload, NO_REST, false)
+  }
+
+  #spared(now: number): void {
+    if (!this.#pings.take(now)) this.close(new TunnelError('LIMIT', '').close, 'too many pings')
   }
 }

@@ -30,14 +30,14 @@ export async function gatewayDialler(flags: GatewayFlags, role: Role, io: Io): P
     token: first,
     dial: async signal => {
       const token =
-        flags.tokenFile === undefined || flags.tokenFile === '-' ? first : await freshToken(flags, io, warned)
+        flags.tokenFile === undefined || flags.tokenFile === '-' ? first : await freshToken(flags, io, silently)
       return await dialGateway({ ...address, role, token, clock: systemClock, signal })
     },
   }
 }
 
 /** About the file, the first time. */
-const warned = (): void => {}
+const silently = (): void => {}
 
 /**
  * The token, renewed if it is due, with a warning when others may read its file; undefined when there is none, and a certificate

@@ -47,6 +47,8 @@ export async function answerRequest(
   const { authenticator } = sources
   if (asked === 'GET /v1/login') {
     const { oidc } = authenticator
+    // Whoever asks this is known no better than before.
+    response.shouldKeepAlive = false
     sayJson(response, oidc === undefined ? {} : { oidc: oidc.login })
     return undefined
   }

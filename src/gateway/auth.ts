@@ -62,7 +62,8 @@ export class Authenticator {
    * reached, or PROTOCOL when the request carries credentials in a way that nobody may
    */
   async authenticate(request: DoorRequest): Promise<Principal> {
-    const certified = this.#options.certificates?.().principal(request.socket)
+    const { certificates, now } = this.#options
+    const certified = certificates?.().principal(request.socket, now())
     const token = bearerToken(request)
     if (certified !== undefined && !(certified instanceof TunnelError) && token !== undefined) {
       throw new TunnelError('PROTOCOL', 'a token and a certificate that stands for somebody came together', {

@@ -52,15 +52,17 @@ export class ClientCertificates {
    * Whom the certificate stands for that the client of `socket` has shown; undefined when it has shown none.
    * @returns the UNAUTHENTICATED of one that is no good: with a token beside it, it does not matter
    */
-  principal(socket: object | undefined): Principal | TunnelError | undefined {
+  principal(socket: object | undefined, now: number): Principal | TunnelError | undefined {
     if (!(socket instanceof TLSSocket)) return undefined
     const certificate = socket.getPeerX509Certificate()
     if (certificate === undefined) return undefined
     if (!socket.authorized) return refused(`the certificate of the client is no good: ${reasonOf(socket)}`, NEW)
+    const expiresAt = Date.parse(certificate.validTo)
+    // A resumed session of TLS says what was found when it began.
+    if (!(expiresAt > now)) return refused('the certificate of the client has expired', NEW)
     for (const { nameIn, grant } of this.#rules) {
       const subject = nameIn(certificate)
       if (subject === undefined || !isSubject(subject)) continue
-      const expiresAt = Date.parse(certificate.validTo)
       return freezePrincipal({ ...grant, subject, expiresAt, tokenId: certificateId(certificate.serialNumber) })
     }
     return refused('the certificate of the client stands for nobody here', 'ask the operator')
@@ -107,6 +109,7 @@ const subjectHolding = (text: string) => {
   const parts = text.split(',')
   return ({ subject }: X509Certificate) => {
     const lines = subject.split('\n')
-    return parts.every(part => lines.includes(part)) ? text : undefined
+    // The whole subject: several may fit one rule, and are not one.
+    return parts.every(part => lines.includes(part)) ? lines.join(',') : undefined
   }
 }

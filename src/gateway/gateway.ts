@@ -42,6 +42,8 @@ export interface GatewayOptions extends ReceptionOptions {
   readonly plainListen?: HostPort
   /** Peers whose connections begin with a header of the PROXY protocol. Absent: nobody's do. */
   readonly proxyProtocol?: BlockList
+  /** Proxies in front, behind whose addresses everybody is. Absent: there are none. */
+  readonly sharedProxies?: BlockList
   /** How long the ends may take to leave before their carriers are closed. */
   readonly drainTimeoutMs: number
   /** Absent: no ingress. */
@@ -150,7 +152,7 @@ export class Gateway {
       ...(proxyProtocol && { trustedProxies: proxyProtocol }),
       ...(this.#options.ingress?.passesTls && { passthrough: name => ingress?.passthrough(name) }),
       arrivals: this.#arrivals,
-      shared: this.#options.ingress?.trusted,
+      shared: this.#options.sharedProxies,
       maxConnections: this.#limits.connections,
       clock,
       log,

@@ -142,11 +142,9 @@ export class Hop {
     return held
   }
 
-  /** The leg that has most to send, of those that wait. */
-  get longest(): Leg | undefined {
-    let longest: Leg | undefined
-    for (const leg of this.#waiting) if (leg.queuedBytes > (longest?.queuedBytes ?? 0)) longest = leg
-    return longest
+  /** Legs that have something to send. */
+  get waiting(): ReadonlySet<Leg> {
+    return this.#waiting
   }
 
   /** A leg on a route that the other side of the carrier has chosen. */
@@ -179,6 +177,12 @@ export class Hop {
   /** Takes no more messages for the leg; what is queued, such as its DETACH, still leaves. */
   retireLeg(leg: Leg): void {
     if (this.legs.get(leg.route) === leg) this.legs.delete(leg.route)
+  }
+
+  /** The carrier has ended: nothing of what waits will leave. */
+  clear(): void {
+    for (const leg of this.#waiting) leg.clear()
+    this.#waiting.clear()
   }
 
   /**

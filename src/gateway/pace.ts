@@ -10,9 +10,11 @@ export const WORK = { message: 1, frame: 1, open: 50, denied: 1_000, attach: 50 
 
 /** So much at once keeps nobody else waiting for more than some milliseconds. */
 const BURST_S = 0.02
+
 export class Pace {
   readonly #clock: Pick<Clock, 'now'>
   readonly #bucket: Bucket
+
   constructor(clock: Pick<Clock, 'now'>, workPerSecond: number) {
     this.#clock = clock
     this.#bucket = new Bucket(workPerSecond, BURST_S * workPerSecond, clock.now())
@@ -21,6 +23,11 @@ export class Pace {
   /** Returns for how many milliseconds whoever has caused this work is to be left alone; mostly 0. */
   spend(work: number): number {
     return this.#bucket.spend(this.#clock.now(), work)
+  }
+
+  /** For how long still. */
+  get waitMs(): number {
+    return this.spend(0)
   }
 
   /** It could as well be a new one. */

@@ -145,11 +145,11 @@ export class Reception {
   /** Ends the carriers of those whose token has expired. Whose token expires soon is asked, once, to come with a new one. */
   endExpired(): void {
     this.#shares.sweep()
-    for (const hop of this.relay.hops) {
+    for (const hop of [...this.relay.hops]) {
       const leftMs = this.#leftMs(hop)
       if (leftMs <= -EXPIRY_GRACE_MS) {
         this.#log.warn('token expired', identity(hop))
-        hop.carrier.close(new TunnelError('UNAUTHENTICATED', '').close, 'the token has expired')
+        this.relay.expel(hop, new TunnelError('UNAUTHENTICATED', 'the token has expired'))
       } else if (leftMs < EXPIRY_NOTICE_MS && !hop.toldOfExpiry) {
         hop.toldOfExpiry = true
         hop.send(encodeJson(Kind.DRAIN, { afterMs: 0, why: 'expiry' }))
@@ -161,7 +161,7 @@ export class Reception {
   endRevoked(isRevoked: (principal: Principal) => boolean): void {
     for (const hop of this.#guests().filter(({ principal }) => isRevoked(principal))) {
       this.#log.warn('revoked', identity(hop))
-      hop.carrier.close(new TunnelError('UNAUTHENTICATED', '').close, 'the access has been revoked')
+      this.relay.expel(hop, new TunnelError('UNAUTHENTICATED', 'the access has been revoked'))
     }
   }
 

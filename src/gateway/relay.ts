@@ -23,6 +23,7 @@ import {
   shortId,
   violation,
 } from '../wire/message.ts'
+import { heaviest } from './heaviest.ts'
 import { type Hop, type Leg, QueueMemory } from './hop.ts'
 import { defaultGatewayLimits, type GatewayLimits } from './limits.ts'
 import { WORK } from './pace.ts'
@@ -84,6 +85,7 @@ export class Relay {
     }
     this.#hops.add(hop)
     hop.send(encodeJson(Kind.WELCOME, welcome))
+    holdBack(hop)
   }
 
   /** The carrier has ended: what was attached over it is told to come back over another. */
@@ -97,6 +99,14 @@ export class Relay {
       `the ${agent ? 'agent' : 'client'} has lost its connection to the gateway`,
     )
     for (const leg of [...hop.legs.values()]) this.#unpair(leg, why)
+    // Also of retired ones.
+    hop.clear()
+  }
+
+  /** Closes the carrier of whoever is not let in any more. Sessions of a client are over; those at an agent wait for it to come back. */
+  expel(hop: Hop, error: TunnelError): void {
+    if (hop.principal.role === 'connect') for (const leg of [...hop.legs.values()]) this.#unpair(leg, error, true)
+    this.#end(hop, error)
   }
 
   /** One message from `hop`. Never throws: a violation closes the carrier. */
@@ -134,7 +144,7 @@ export class Relay {
       this.#spend(hop, WORK.attach)
       return this.#attach(hop, message)
     }
-    if (kind !== Kind.BATCH) this.#spend(hop, WORK.message)
+    this.#spend(hop, WORK.message)
     const leg = hop.legs.get(routeOf(message))
     // The route was detached while this message was under way.
     if (leg === undefined) return
@@ -226,9 +236,9 @@ export class Relay {
   #spend(hop: Hop, work: number): void {
     hop.work += work
     if (hop.work < SETTLE_AT || hop.pace === undefined) return
-    const waitMs = hop.pace.spend(hop.work)
+    hop.pace.spend(hop.work)
     hop.work = 0
-    if (waitMs > 0) hop.carrier.hold(waitMs)
+    holdBack(hop)
   }
 
   #forward({ peer: to }: Leg, message: Buffer, rest: readonly Buffer[]): void {
@@ -237,14 +247,9 @@ export class Relay {
     else if (this.memory.bytes > this.#limits.queuedBytes) this.#relieve()
   }
 
-  /** Of all that wait for their receivers, who has most waiting makes room: that is who takes least. */
   #relieve(): void {
-    let longest: Leg | undefined
-    for (const hop of this.#hops) {
-      const leg = hop.longest
-      if (leg !== undefined && leg.queuedBytes > (longest?.queuedBytes ?? 0)) longest = leg
-    }
-    if (longest !== undefined) this.#overload(longest, 'the gateway holds too much for those who do not take it')
+    const leg = heaviest(this.#hops)
+    if (leg !== undefined) this.#overload(leg, 'the gateway holds too much for those who do not take it')
   }
 
   #overload(leg: Leg, why: string): void {
@@ -258,13 +263,13 @@ export class Relay {
   }
 
   /** Ends a pairing; the far end is told why, and comes back by itself. */
-  #unpair(leg: Leg, error: TunnelError): void {
+  #unpair(leg: Leg, error: TunnelError, final = false): void {
     const { peer } = leg
     leg.hop.removeLeg(leg)
     if (peer === undefined) return
     peer.peer = undefined
     peer.hop.removeLeg(peer)
-    peer.hop.send(detachOf(error, peer.route))
+    peer.hop.send(detachOf(error, peer.route, final))
   }
 
   /** Ends a pairing after one side's DETACH, which may still be queued towards the other. */
@@ -282,6 +287,13 @@ export class Relay {
   }
 }
 
-function detachOf(error: TunnelError, route: number): Buffer {
-  return encodeDetach(route, { final: false, code: error.wire, retryMs: 0, reason: error.message })
+/** While its subject has caused too much, over whichever carrier. */
+function holdBack({ pace, carrier }: Hop): void {
+  if (pace === undefined) return
+  const { waitMs } = pace
+  if (waitMs > 0) carrier.hold(waitMs, () => pace.waitMs)
+}
+
+function detachOf(error: TunnelError, route: number, final = false): Buffer {
+  return encodeDetach(route, { final, code: error.wire, retryMs: 0, reason: error.message })
 }

@@ -26,6 +26,8 @@ export class Reloaded<T> {
   readonly #files: WatchedFiles
   #current: T
   #reloading: Promise<unknown> = Promise.resolve()
+  /** Why the last reading was no good. */
+  #failed: string | undefined
 
   private constructor(options: ReloadedOptions<T>, files: WatchedFiles, first: T) {
     this.#options = options
@@ -64,11 +66,15 @@ export class Reloaded<T> {
     try {
       this.#current = await read()
       changed?.(this.#current)
+      this.#failed = undefined
       log.info(`${what} reloaded`, describe(this.#current))
       return undefined
     } catch (thrown) {
       const error = asTunnelError(thrown)
-      log.error(`${what} not reloaded`, { error })
+      // It may pass by itself, as when there are no descriptors; until then it is said once.
+      this.#files.forget()
+      if (error.message !== this.#failed) log.error(`${what} not reloaded`, { error })
+      this.#failed = error.message
       return error
     }
   }

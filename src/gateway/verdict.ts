@@ -24,12 +24,12 @@ export class Verdicts {
 
   /**
    * Stamps every OPEN with the verdict for whom `leg` is of, whatever stands there (docs/protocol.md, "Verdict"). Returns how much work
-   * the batch is, here and at the agent.
+   * its frames are, here and at the agent.
    * @throws TunnelError PROTOCOL for what is no batch
    */
   stamp(leg: Leg, message: Buffer, rest: readonly Buffer[]): number {
     this.#leg = leg
-    this.#work = WORK.message
+    this.#work = 0
     decodeBatchHeader(message)
     walkFrames(message, this.#visit, rest)
     return this.#work

@@ -21,6 +21,11 @@ export class WatchedFiles {
     this.#seen = await this.#fingerprint()
   }
 
+  /** What was read is not what the files say: they count as changed, at the next look. */
+  forget(): void {
+    this.#seen = ''
+  }
+
   /**
    * Calls `changed`, which reads the files again, when they are others than at the last `note`: within ten seconds. Gives what
    * ends that.

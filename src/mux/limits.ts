@@ -21,6 +21,6 @@ export const MAX_STREAM_ID = 2 ** 32 - 1
 /** Answers to OPENs that the peer has no room for: it opens without acknowledging what it gets. */
 export const MAX_UNSENT_BYTES = 1024 * 1024
 
-export function tooManyStreams({ maxStreams }: SessionLimits): TunnelError {
+export function tooManyStreams({ maxStreams }: Pick<SessionLimits, 'maxStreams'>): TunnelError {
   return new TunnelError('LIMIT', `${maxStreams} connections are open already`)
 }

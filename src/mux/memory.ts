@@ -65,20 +65,25 @@ export class SessionMemory {
 
   #weigh(session: Session, held: Held): void {
     held.growth = 0
-    held.bytes = weightOf(session)
+    held.bytes = heldIn(session)
     if (held.bytes > this.#limits.sessionBytes) held.bytes -= shed(session, held.bytes - this.#limits.sessionBytes)
   }
 
   #keepToTotal(): void {
-    let total = 0
-    for (const { bytes } of this.#sessions.values()) total += bytes
-    while (total > this.#limits.totalBytes) {
-      const [session, held] = [...this.#sessions].reduce((a, b) => (b[1].bytes > a[1].bytes ? b : a))
-      const freed = shed(session, total - this.#limits.totalBytes)
-      if (freed === 0) return
-      held.bytes -= freed
-      total -= freed
+    if (this.#over <= 0) return
+    // What was weighed a while ago may have left since, and nobody is to pay for what he does not hold.
+    for (const [session, held] of this.#sessions) held.bytes = heldIn(session)
+    for (const [session, held] of [...this.#sessions].sort(([, a], [, b]) => b.bytes - a.bytes)) {
+      if (this.#over <= 0) return
+      held.bytes -= shed(session, this.#over)
     }
+  }
+
+  /** More than all may hold. */
+  get #over(): number {
+    let total = -this.#limits.totalBytes
+    for (const { bytes } of this.#sessions.values()) total += bytes
+    return total
   }
 
   readonly #weighAll = (): void => {
@@ -88,9 +93,13 @@ export class SessionMemory {
   }
 }
 
-/** What is kept to be sent again, what waits to be sent, and what waits to be read; bytes. */
-export function weightOf({ keptBytes, streams }: Pick<Session, 'keptBytes' | 'streams'>): number {
-  let bytes = keptBytes + streams.size * STREAM_BYTES
+/** What is held, and the streams themselves; bytes. */
+export const weightOf = (session: Pick<Session, 'keptBytes' | 'streams'>): number =>
+  heldIn(session) + session.streams.size * STREAM_BYTES
+
+/** What is kept to be sent again, what waits to be sent, and what waits to be read. Streams have a limit of their own. */
+function heldIn({ keptBytes, streams }: Pick<Session, 'keptBytes' | 'streams'>): number {
+  let bytes = keptBytes
   for (const { readableLength, writableLength } of streams.values()) bytes += readableLength + writableLength
   return bytes
 }
@@ -103,7 +112,7 @@ function shed({ streams }: Session, bytes: number): number {
   let freed = 0
   for (const stream of [...streams.values()].sort((a, b) => weight(b) - weight(a))) {
     if (freed >= bytes || weight(stream) === 0) break
-    freed += STREAM_BYTES + weight(stream)
+    freed += weight(stream)
     stream.reset(error)
   }
   return freed

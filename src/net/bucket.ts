@@ -1,3 +1,6 @@
+/** What is owed at most, in seconds: whoever waits for longer is gone. */
+const MOST_OWED_S = 60
+
 /** A token bucket: so many per second in the long run, and some more at once. Arithmetic only. */
 export class Bucket {
   readonly #perSecond: number
@@ -29,10 +32,16 @@ export class Bucket {
     return true
   }
 
-  /** Takes `tokens`, also those that are still to come. Returns how many milliseconds there are none; a second at most is owed. */
+  /** Gives back what was taken. */
+  give(now: number, tokens = 1): void {
+    this.#fill(now)
+    this.#tokens = Math.min(this.#burst, this.#tokens + tokens)
+  }
+
+  /** Takes `tokens`, also those that are still to come. Returns how many milliseconds there are none; a minute at most is owed. */
   spend(now: number, tokens: number): number {
     this.#fill(now)
-    this.#tokens = Math.max(-this.#perSecond, this.#tokens - tokens)
+    this.#tokens = Math.max(-MOST_OWED_S * this.#perSecond, this.#tokens - tokens)
     return this.#tokens >= 0 ? 0 : (-this.#tokens * 1_000) / this.#perSecond
   }
 

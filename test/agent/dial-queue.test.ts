@@ -10,8 +10,8 @@ function line(perSubject: number) {
   const queue = new DialQueue(perSubject)
   const turns: string[] = []
   const done = new Map<string, () => void>()
-  const ask = (name: string, subject = 'ann', signal = never) => {
-    const turn = queue.turn(subject, signal)
+  const ask = (name: string, subject = 'ann', signal = never, target = 'db/prod:1') => {
+    const turn = queue.turn(subject, target, signal)
     void turn.then(
       give => {
         turns.push(name)
@@ -57,11 +57,23 @@ test('whoever gives up while it waits takes no turn, and leaves nothing', async 
   assert.equal(queue.size, 0)
 })
 
-test('not more than so many wait: the next one is told so', async () => {
+test('not more than so many wait, nor dial: the next one is told so', async () => {
   const { queue, ask } = line(2)
-  for (let count = 0; count < 10; count++) void ask(String(count))
-  await assert.rejects(ask('too many'), { code: 'LIMIT', message: /8 connections wait/ })
+  for (let count = 0; count < 34; count++) void ask(String(count))
+  await assert.rejects(ask('too many'), { code: 'LIMIT', message: /32 connections wait/ })
+  for (let target = 2; target <= 8; target++) {
+    for (let count = 0; count < 2; count++) void ask(`${target}`, 'ann', never, `db/prod:${target}`)
+  }
+  await assert.rejects(ask('too many', 'ann', never, 'db/prod:9'), { code: 'LIMIT' })
   void ask('other', 'bob')
   await settled()
-  assert.equal(queue.size, 11)
+  assert.equal(queue.size, 34 + 14 + 1)
+})
+
+test('a service that does not answer keeps nobody waiting who wants another', async () => {
+  const { turns, ask } = line(1)
+  for (let count = 0; count < 5; count++) void ask('dead')
+  void ask('alive', 'ann', never, 'web/prod:1')
+  await settled()
+  assert.deepEqual(turns, ['dead', 'alive'])
 })

@@ -106,10 +106,13 @@ test('E102: addresses of services pass, in order, and a bad one among them is le
 test('what a service leads to is judged as if it had been asked for', () => {
   const narrow = policy(['*/prod:*'], ['secret/*:*'])
   const leadsTo = (service: string, namespace: string) =>
-    narrow.checkAliases(db, { services: [{ service, namespace }] }, 5_432)
+    narrow.checkAliases(db, { services: [{ service, namespace, host: `${service}.${namespace}.svc.x` }] }, 5_432)
   leadsTo('other', 'prod')
   assert.throws(() => leadsTo('secret', 'prod'), { code: 'DENIED', message: /secret\/prod:5432: the pattern secret/ })
-  assert.throws(() => leadsTo('other', 'dev'), { code: 'DENIED', message: /no pattern allows it/ })
+  assert.throws(() => leadsTo('other', 'dev'), {
+    code: 'DENIED',
+    message: /out of its namespace, to other.dev.svc.x:5432/,
+  })
 })
 
 test('a service that leads out of the cluster is denied, unless that host and port are allowed', () => {

@@ -321,9 +321,11 @@ test('an alias is followed to what it stands for, in the cluster and out of it',
     'pod.prod.svc.cluster.local': alias('1-2-3-4.default.pod.cluster.local'),
   })
   const aliases = async (target: string) => (await resolver.resolve(parseTarget(target), never)).aliases
-  const other = { service: 'other', namespace: 'dev' }
+  const other = { service: 'other', namespace: 'dev', host: 'other.dev.svc.cluster.local' }
   assert.deepEqual(await aliases('db/prod:5432'), { services: [other], external: 'db.example.com' })
-  assert.deepEqual(await aliases('inside/prod:1'), { services: [{ service: 'pg-0.pg', namespace: 'dev' }] })
+  assert.deepEqual(await aliases('inside/prod:1'), {
+    services: [{ service: 'pg-0.pg', namespace: 'dev', host: 'pg-0.pg.dev.svc.cluster.local' }],
+  })
   assert.equal((await aliases('round/prod:1'))?.external, 'round.prod.svc.cluster.local')
   assert.equal((await aliases('pod/prod:1'))?.external, '1-2-3-4.default.pod.cluster.local')
 })
@@ -331,4 +333,13 @@ test('an alias is followed to what it stands for, in the cluster and out of it',
 test('a server that cannot say what a name stands for gives a DNS error, and no way around it', async t => {
   const { resolver } = await start(t, { [dbName]: { a: ['10.0.0.7'], cname: 'servfail' } })
   await assert.rejects(resolver.resolve(db, never), { code: 'DNS', message: /the name server failed/ })
+})
+
+test('a record of SRV that leads out of the cluster is seen to', async t => {
+  const { resolver } = await start(t, {
+    [`_pg._tcp.${dbName}`]: { srv: [{ name: 'db.example.com', port: 5_432 }] },
+    'db.example.com': { a: ['203.0.113.7'] },
+  })
+  const { aliases } = await resolver.resolve(parseTarget('db/prod:pg'), never)
+  assert.equal(aliases?.external, 'db.example.com')
 })

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { createServer } from 'node:http'
-import { type AddressInfo, type Socket, connect as tcpConnect } from 'node:net'
+import { type AddressInfo, createServer as createTcpServer, type Socket, connect as tcpConnect } from 'node:net'
 import { test } from 'node:test'
 import { WebSocket, WebSocketServer } from 'ws'
 import type { Masking } from '../../src/carrier/frame-writer.ts'
@@ -315,6 +315,51 @@ test('the heartbeat measures the round-trip time', async () => {
     assert.equal(peer.carrier.heartbeatMs, 7)
   } finally {
     peer.socket.destroy()
+    await peer.close()
+  }
+})
+
+test('a carrier that is held by what came with its handshake reads nothing more until it is released', async () => {
+  const clock = new VirtualClock()
+  const server = createTcpServer()
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  const client = tcpConnect({ port, host: '127.0.0.1' })
+  client.on('error', () => {})
+  const [socket] = (await once(server, 'connection')) as [Socket]
+  const carrier = new WebSocketCarrier({ socket, head: frame(0x82, 'first') }, { clock, masking: 'none' })
+  const seen: string[] = []
+  try {
+    carrier.start({
+      message: message => {
+        seen.push(message.toString())
+        carrier.hold(1_000)
+      },
+      drain: () => {},
+      closed: () => {},
+    })
+    for (let count = 0; count < 32; count++) client.write(frame(0x82, 'x'.repeat(64_000)))
+    // Long enough for it to be read, if somebody read; Node has done so once, before it was asked.
+    for (let turn = 0; turn < 100; turn++) await new Promise(resolve => setImmediate(resolve))
+    assert.deepEqual(seen, ['first'])
+    assert.ok(socket.bytesRead <= 64 * 1024, String(socket.bytesRead))
+    clock.advanceSync(1_000)
+    await until(() => seen.length === 2)
+  } finally {
+    client.destroy()
+    socket.destroy()
+    server.close()
+  }
+})
+
+test('a flood of pongs that nobody has asked for ends in 4429, too', async () => {
+  const peer = await rawPeer()
+  try {
+    peer.socket.write(Buffer.concat(Array(1_000).fill(frame(0x8a))))
+    await until(() => peer.closeCode() !== undefined)
+    assert.equal(peer.closeCode(), 4429)
+  } finally {
     await peer.close()
   }
 })

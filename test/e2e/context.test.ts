@@ -105,9 +105,12 @@ test('a flag goes before the environment, that before the context; view says whi
     [['--gateway', dead], {}],
     [[], { TUNNELCTL_GATEWAY: dead }],
   ] as const) {
-    const [code, , stderr] = await outcome(tunnelctl(['connect', ...args, '--stdio', 'echo:7'], more))
+    const words = ['connect', ...args, '--stdio', 'echo:7']
+    const [code, , stderr] = await outcome(tunnelctl(words, { ...more, TUNNELCTL_TOKEN: secret }))
     assert.equal(code, 4, stderr)
     assert.match(stderr, /GATEWAY_UNREACHABLE/)
+    // The token of the context is for its own gateway.
+    assert.match((await outcome(tunnelctl(words, more)))[2], /no token was given/)
   }
   const [code, , stderr] = await outcome(tunnelctl(['connect', '--context', 'nope', 'echo:7']))
   assert.equal(code, 2)

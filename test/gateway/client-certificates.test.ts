@@ -110,7 +110,7 @@ realTest('a certificate of the authority stands for whom the rules name', openss
     seen.map(({ role, subject, agents, allow }) => [role, subject, agents[0], allow.map(({ text }) => text)]),
     [
       ['connect', 'email:ann@example.com', 'prod', ['api/prod:8080']],
-      ['connect', 'O=Example,CN=ann', '*', ['db/dev:5432']],
+      ['connect', 'O=Example,OU=it,CN=ann', '*', ['db/dev:5432']],
       ['agent', 'URI:spiffe://example.com/agent/prod', 'prod', []],
     ],
   )

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { TunnelError } from '../../src/errors.ts'
 import { encodeOpen, FrameType, Verdict, walkFrames } from '../../src/wire/frame.ts'
 import {
   decodeAttachment,
@@ -243,6 +244,56 @@ test('C76: a receiver that takes nothing overloads its own route alone', () => {
   bench.run()
   assert.equal(refusal(client.received.at(-1)), '5 not final OVERLOAD')
   assert.deepEqual([client.ends, agent.ends], [[], []])
+})
+
+test('of a carrier that has ended nothing is counted, not even what still waited behind a DETACH', () => {
+  const bench = new Bench()
+  const { client, agent, agentRoute } = bench.joined(5)
+  client.carriers.freeze()
+  for (let sent = 0; sent < 20; sent++) agent.send(batch(agentRoute, [FrameType.DATA, 1, Buffer.alloc(64 * 1024)]))
+  agent.send(encodeDetach(agentRoute, { final: true, code: 14, retryMs: 0, reason: 'over' }))
+  bench.run()
+  assert.ok(bench.gateway.relay.memory.bytes > 1_000_000)
+  client.carriers.cut()
+  bench.run()
+  assert.equal(bench.gateway.relay.memory.bytes, 0)
+})
+
+test('who has most waiting over all of its carriers gives way, not who has the longest queue', () => {
+  const bench = new Bench({ queuedBytes: 4 * 1024 * 1024 })
+  const agent = bench.raw('agent')
+  const join = (route: number, subject: string) => {
+    const client = bench.raw('connect', { subject })
+    client.send(attach(route))
+    bench.run()
+    client.carriers.freeze()
+    return { client, agentRoute: routeOf(agent.received.at(-1) as Buffer) }
+  }
+  const honest = join(1, 'honest')
+  const many = [2, 3, 4, 5].map(route => join(route, 'many'))
+  const send = (route: number, times: number) => {
+    for (let sent = 0; sent < times; sent++) agent.send(batch(route, [FrameType.DATA, 1, Buffer.alloc(64 * 1024)]))
+    bench.run()
+  }
+  send(honest.agentRoute, 30)
+  for (const { agentRoute } of many) send(agentRoute, 18)
+  assert.ok(bench.gateway.overloads > 0)
+  assert.equal(honest.client.hop.legs.size, 1)
+})
+
+test('who is expelled is closed, and its sessions are over at the agent', () => {
+  const bench = new Bench()
+  const { client, agent, agentRoute } = bench.joined(5)
+  bench.gateway.relay.expel(client.hop, new TunnelError('UNAUTHENTICATED', 'the access has been revoked'))
+  bench.run()
+  assert.deepEqual(client.ends, [{ code: 4401, reason: 'the access has been revoked' }])
+  assert.equal(refusal(agent.received[0]), `${agentRoute} final GONE`)
+  const other = bench.raw('connect', { subject: 'other' })
+  other.send(attach(6))
+  bench.run()
+  bench.gateway.relay.expel(agent.hop, new TunnelError('UNAUTHENTICATED', 'the token has expired'))
+  bench.run()
+  assert.equal(refusal(other.received.at(-1)), '6 not final ROUTE_LOST')
 })
 
 test('when all queues together are too long, the longest gives way, whoever sends at that moment', () => {

@@ -20,11 +20,13 @@ test('what it cannot give whole it does not give at all, and it never holds more
   assert.ok(!bucket.take(1e9, 1))
 })
 
-test('what is spent beyond it is owed, a second at most', () => {
+test('what is spent beyond it is owed, a minute at most', () => {
   const bucket = new Bucket(10, 20, 0)
   assert.equal(bucket.spend(0, 20), 0)
   assert.equal(bucket.spend(0, 5), 500)
   assert.equal(bucket.spend(100, 0), 400)
   assert.equal(bucket.spend(500, 0), 0)
-  assert.equal(bucket.spend(500, 1e6), 1_000)
+  assert.equal(bucket.spend(500, 1e6), 60_000)
+  bucket.give(500, 610)
+  assert.equal(bucket.spend(500, 10), 0)
 })

@@ -91,6 +91,7 @@ async function run(flags: Flags, io: Io): Promise<void> {
     authenticator: identity.authenticator,
     ...(certificates && { certificates }),
     ...(proxyProtocol && { proxyProtocol }),
+    ...(flags.trustedProxies && { sharedProxies: addressRanges(flags.trustedProxies) }),
     ...(flags.httpListen !== undefined && { plainListen: parseHostPort(flags.httpListen) }),
     ...(ingress && { ingress: ingress.setup }),
     software,

@@ -12,6 +12,17 @@ export const contextOption = (): Option =>
 /** What is set by the user, before or after the defaults. */
 const CHOSEN: ReadonlySet<string | undefined> = new Set(['cli', 'env'])
 
+/** Secrets and trust that are one gateway's: another one, that is named by flag or environment, gets none of them. */
+const OF_THE_GATEWAY: ReadonlySet<ContextKey> = new Set([
+  'token-file',
+  'ca-file',
+  'tls-server-name',
+  'client-cert',
+  'client-key',
+  'header-file',
+  'allow-plaintext',
+])
+
 /**
  * Fills the options of `command` from the context in use; for a `preAction` hook. Without a configuration nothing happens.
  * @throws TunnelError USAGE when the configuration is malformed, or `--context` names none of it
@@ -20,9 +31,13 @@ export async function applyContext(command: Command, io: Io): Promise<void> {
   const { context } = await contextInUse(command, io)
   // The token that the environment holds goes before the file of the context.
   const token = CHOSEN.has(command.getOptionValueSource('tokenFile')) || (io.env.TUNNELCTL_TOKEN ?? '') !== ''
+  const isElsewhere =
+    CHOSEN.has(command.getOptionValueSource('gateway')) &&
+    command.opts<{ gateway?: string }>().gateway !== context.gateway
   for (const key of contextKeys) {
     const value = context[key]
     if (value === undefined || (key === 'token-file' && token)) continue
+    if (isElsewhere && OF_THE_GATEWAY.has(key)) continue
     const name = attributeOf(key)
     if (CHOSEN.has(command.getOptionValueSource(name)) || !hasOption(command, key)) continue
     command.setOptionValueWithSource(name, value, 'config')

@@ -39,14 +39,15 @@ export class Arrivals {
   /** `socket` has come from `address`. It may be destroyed at once. */
   add(socket: Socket, address: string): void {
     const others = this.#byAddress.get(address) ?? new Map<string, Arrival>()
-    const [oldest] = others.values()
+    const [[oldestEnds, oldest] = []] = others
     const at = this.#clock.now()
-    if (oldest !== undefined && others.size >= this.#perAddress) {
+    if (oldestEnds !== undefined && oldest !== undefined && others.size >= this.#perAddress) {
       this.ended++
       const loser = at - oldest.at > PATIENCE_MS ? oldest.socket : socket
       loser.destroy()
       if (loser === socket) return
-      this.#forget(endsOf(oldest.socket), oldest.socket)
+      // A socket that is destroyed does not know its own end any more.
+      this.#forget(oldestEnds, oldest.socket)
     }
     const ends = endsOf(socket)
     const arrival = { socket, address, at }
