@@ -144,13 +144,13 @@ export const mutants = [
   {
     name: 'lets a service lead out of the cluster',
     file: 'src/agent/policy.ts',
-    from: 'if (external === undefined || isAllowedExternal(this.#external, external, port)) return',
+    from: 'if (isAllowedExternal(this.#external, host, port)) return',
     to: 'return',
   },
   {
     name: 'does not follow an alias into the cluster',
     file: 'src/agent/aliases.ts',
-    from: '      services.push(service)\n',
+    from: "      services.push({ ...service, host: name.replace(/\\.$/, '') })\n",
     to: '',
   },
 ]
