@@ -16,10 +16,14 @@ export interface AskOptions extends GatewayAddress {
   /** Sent as JSON, by POST. */
   readonly body?: object
   readonly signal: AbortSignal
+  /** Of silence. */
   readonly timeoutMs?: number
+  /** For the whole answer. */
+  readonly wholeMs?: number
 }
 
 const TIMEOUT_MS = 10_000
+const WHOLE_MS = 30_000
 const MAX_ANSWER_BYTES = 16 * 1024 * 1024
 
 export interface Answer {
@@ -31,10 +35,12 @@ export interface Answer {
 
 /** @throws TunnelError as `dialGateway` */
 export async function askGateway(options: AskOptions): Promise<Answer> {
-  const { url } = options
-  const response = await respond(options)
+  const { url, wholeMs = WHOLE_MS } = options
+  const whole = AbortSignal.timeout(wholeMs)
+  const response = await respond(options, whole)
   if (response.statusCode !== 200) throw await refusalOf(url, response)
   const text = await readSmallStream(response, MAX_ANSWER_BYTES).catch(() => undefined)
+  if (text === undefined && whole.aborted) throw tooSlow(url, wholeMs)
   try {
     const date = Date.parse(response.headers.date ?? '')
     return { body: JSON.parse(text ?? ''), date: Number.isNaN(date) ? undefined : date }
@@ -45,7 +51,9 @@ export async function askGateway(options: AskOptions): Promise<Answer> {
   }
 }
 
-async function respond(options: AskOptions): Promise<IncomingMessage> {
+const tooSlow = (url: URL, ms: number): TunnelError => unreachable(url, `its answer did not end within ${ms / 1000} s`)
+
+async function respond(options: AskOptions, whole: AbortSignal): Promise<IncomingMessage> {
   const { url, path, token, body, signal, timeoutMs = TIMEOUT_MS } = options
   const endpoint = gatewayEndpoint(url, path)
   const { headers, ...approached } = await approach(options, token)
@@ -58,7 +66,7 @@ async function respond(options: AskOptions): Promise<IncomingMessage> {
         ...approached,
         method: body === undefined ? 'GET' : 'POST',
         headers: { ...headers, accept: 'application/json' },
-        signal,
+        signal: AbortSignal.any([signal, whole]),
         timeout: timeoutMs,
       },
       resolve,
@@ -67,6 +75,7 @@ async function respond(options: AskOptions): Promise<IncomingMessage> {
     request.on('timeout', () => request.destroy(unreachable(url, `it did not answer within ${timeoutMs / 1000} s`)))
     request.on('error', error => {
       if (signal.aborted) reject(new TunnelError('INTERRUPTED', 'interrupted'))
+      else if (whole.aborted) reject(tooSlow(url, options.wholeMs ?? WHOLE_MS))
       else reject(error instanceof TunnelError ? error : explain(url, error))
     })
   })
