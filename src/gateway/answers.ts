@@ -1,8 +1,10 @@
-/** HTTP requests for the gateway itself that are no upgrades, and a line for whoever is lost here. */
+/** HTTP requests for the gateway itself that are no upgrades, and a line for whoever is lost here, or not let in. */
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Duplex } from 'node:stream'
 import { asTunnelError, TunnelError } from '../errors.ts'
 import { readSmallStream } from '../net/smallfile.ts'
 import { parseTarget } from '../net/target.ts'
+import { SUBPROTOCOL } from '../wire/message.ts'
 import { type Authenticator, statusOf } from './auth.ts'
 import { directoryFor } from './directory.ts'
 import type { Ingress } from './ingress/ingress.ts'
@@ -102,4 +104,20 @@ function sayJson(response: ServerResponse, body: object): void {
 function say(response: ServerResponse, status: number, text: string, headers: Record<string, string> = {}): void {
   response.writeHead(status, { 'content-type': 'text/plain; charset=utf-8', connection: 'close', ...headers })
   response.end(`${text.replace(/[^\x20-\x7e]/g, '?')}\n`)
+}
+
+/** Answers an upgrade with a status and ends the socket: what was pipelined behind it is never read. */
+export function refuseUpgrade(socket: Duplex, status: number, message: string): void {
+  if (socket.destroyed) return
+  const text = `${message.replace(/[^\x20-\x7e]/g, '?')}\n`
+  const head = [
+    `HTTP/1.1 ${status} ${status === 401 ? 'Unauthorized' : 'Refused'}`,
+    'Connection: close',
+    'Content-Type: text/plain; charset=utf-8',
+    `Content-Length: ${Buffer.byteLength(text)}`,
+    ...(status === 401 ? ['WWW-Authenticate: Bearer'] : []),
+    ...(status === 426 ? [`Sec-WebSocket-Protocol: ${SUBPROTOCOL}`] : []),
+  ]
+  socket.end(`${head.join('\r\n')}\r\n\r\n${text}`)
+  socket.once('finish', () => socket.destroy())
 }

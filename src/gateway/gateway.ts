@@ -17,7 +17,7 @@ import type { Role } from '../net/claims.ts'
 import type { HostPort } from '../net/listen.ts'
 import { serveAdmin } from '../observe/admin.ts'
 import { SUBPROTOCOL } from '../wire/message.ts'
-import { answerRequest, pathOf } from './answers.ts'
+import { answerRequest, pathOf, refuseUpgrade } from './answers.ts'
 import { type Authenticator, statusOf } from './auth.ts'
 import type { Certificates } from './certificates.ts'
 import { Access } from './ingress/access.ts'
@@ -29,10 +29,10 @@ import { Uplinks } from './ingress/uplinks.ts'
 import { defaultGatewayLimits, type GatewayLimits } from './limits.ts'
 import { gatewayMetrics } from './metrics.ts'
 import { type Principal, requireRole } from './principal.ts'
-import { Reception, type ReceptionOptions } from './reception.ts'
+import { EXPIRY_GRACE_MS, Reception, type ReceptionOptions } from './reception.ts'
 import { createPlainServer, createTlsServer, hasTooManyFields, redirectToTls } from './server.ts'
 
-export interface GatewayOptions extends ReceptionOptions {
+export interface GatewayOptions extends Omit<ReceptionOptions, 'isRevoked'> {
   readonly listen: HostPort
   readonly adminListen?: HostPort
   readonly authenticator: Authenticator
@@ -94,7 +94,8 @@ export class Gateway {
     this.#options = options
     this.#limits = options.limits ?? defaultGatewayLimits
     this.#arrivals = new Arrivals(this.#limits.arrivalsPerAddress, options.clock)
-    this.#reception = new Reception(options)
+    const isRevoked = (principal: Principal) => options.authenticator.isRevoked(principal)
+    this.#reception = new Reception({ ...options, isRevoked })
     this.#ingress = options.ingress && createIngress(options, options.ingress, this.#reception)
   }
 
@@ -126,7 +127,7 @@ export class Gateway {
     log.info('listening', { address, url, ...also })
     listening?.({ url, admin })
     const sweep = () => {
-      this.#reception.endExpired()
+      this.#endExpired()
       this.endRevoked()
       cancelSweep = clock.after(EXPIRY_SWEEP_MS, sweep)
     }
@@ -137,11 +138,16 @@ export class Gateway {
     serving.abort()
   }
 
+  #endExpired(): void {
+    this.#reception.endExpired()
+    this.#ingress?.cutOff('EXPIRED_AUTH', ({ expiresAt }) => expiresAt + EXPIRY_GRACE_MS < this.#options.wallNow())
+  }
+
   /** Ends what those have under way whose access has been taken back. */
   endRevoked(): void {
     const isRevoked = (principal: Principal) => this.#options.authenticator.isRevoked(principal)
     this.#reception.endRevoked(isRevoked)
-    this.#ingress?.endRevoked(isRevoked)
+    this.#ingress?.cutOff('REVOKED', isRevoked)
   }
 
   #door(servers: Pick<FrontDoorOptions, 'http' | 'https'>): FrontDoor {
@@ -199,7 +205,7 @@ export class Gateway {
   async #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
     // Before the first await: an unheard error would end the process.
     socket.on('error', () => socket.destroy())
-    if (hasTooManyFields(request)) return refuse(socket, 431, 'too many header fields')
+    if (hasTooManyFields(request)) return refuseUpgrade(socket, 431, 'too many header fields')
     if (this.#ingress?.serves(request)) {
       this.#arrivals.arrived(request.socket)
       return await this.#ingress.upgrade(request, socket as Socket, head)
@@ -222,7 +228,7 @@ export class Gateway {
       const error = asTunnelError(thrown)
       this.#reception.totals.refused++
       this.#options.log.warn('refused', { from: request.socket.remoteAddress, path: pathOf(request), error })
-      refuse(socket, statusOf(error), error.message)
+      refuseUpgrade(socket, statusOf(error), error.message)
     }
   }
 
@@ -278,20 +284,4 @@ function createIngress(options: GatewayOptions, setup: IngressSetup, reception: 
     clock,
     log,
   })
-}
-
-/** Answers an upgrade with a status and ends the socket: what was pipelined behind it is never read. */
-function refuse(socket: Duplex, status: number, message: string): void {
-  if (socket.destroyed) return
-  const text = `${message.replace(/[^\x20-\x7e]/g, '?')}\n`
-  const head = [
-    `HTTP/1.1 ${status} ${status === 401 ? 'Unauthorized' : 'Refused'}`,
-    'Connection: close',
-    'Content-Type: text/plain; charset=utf-8',
-    `Content-Length: ${Buffer.byteLength(text)}`,
-    ...(status === 401 ? ['WWW-Authenticate: Bearer'] : []),
-    ...(status === 426 ? [`Sec-WebSocket-Protocol: ${SUBPROTOCOL}`] : []),
-  ]
-  socket.end(`${head.join('\r\n')}\r\n\r\n${text}`)
-  socket.once('finish', () => socket.destroy())
 }

@@ -23,11 +23,13 @@ export interface ReceptionOptions {
   readonly wallNow: () => number
   readonly log: Log
   readonly limits?: GatewayLimits
+  /** Asked once more when HELLO comes. Absent: nobody is. */
+  readonly isRevoked?: (principal: Principal) => boolean
 }
 
 const MAX_AGENTS_TOLD = 64
 /** A token may be this much over its time before its carrier is ended: clocks differ. */
-const EXPIRY_GRACE_MS = 60_000
+export const EXPIRY_GRACE_MS = 60_000
 /** So long before, its end is asked to come with a new one, if it has one then. */
 const EXPIRY_NOTICE_MS = 45_000
 /** An agent's own name for its process. */
@@ -205,6 +207,7 @@ export class Reception {
       checkHeader(message)
       if (routeOf(message) !== HOP_ROUTE || kindOf(message) !== Kind.HELLO)
         throw violation('the first message is not HELLO')
+      if (this.#options.isRevoked?.(principal)) throw new TunnelError('UNAUTHENTICATED', 'the access has been revoked')
       const { software, instance, group, draining } = decodeJson(message)
       hop.instance = typeof instance === 'string' && INSTANCE.test(instance) ? instance : ''
       hop.group = typeof group === 'string' && GROUP.test(group) ? group : ''

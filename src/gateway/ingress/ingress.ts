@@ -157,11 +157,11 @@ export class Ingress {
     return { host, path: `${LOGIN_PATH}?code=${access.invite(principal, host)}` }
   }
 
-  /** Ends what those have under way of whom `isRevoked` says so. */
-  endRevoked(isRevoked: (principal: Principal) => boolean): void {
+  /** Cuts what those have under way of whom `isOver` says so; `code` is for the log. */
+  cutOff(code: 'REVOKED' | 'EXPIRED_AUTH', isOver: (principal: Principal) => boolean): void {
     for (const [record, cut] of this.#live) {
-      if (record.principal === undefined || !isRevoked(record.principal)) continue
-      record.code = 'REVOKED'
+      if (record.principal === undefined || !isOver(record.principal)) continue
+      record.code = code
       cut()
     }
   }
