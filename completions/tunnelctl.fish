@@ -184,7 +184,7 @@ complete -c tunnelctl -n '__tunnelctl_at gateway' -l ingress-idle-timeout -x -d 
 complete -c tunnelctl -n '__tunnelctl_at gateway' -l ingress-hsts -x -d 'over TLS, browsers are told to come over TLS alone for so long; 0: not'
 complete -c tunnelctl -n '__tunnelctl_at gateway' -l log-frames -x -a 'off totals each' -d 'what the log has of WebSocket frames that pass: off, totals, or each'
 complete -c tunnelctl -n '__tunnelctl_at gateway' -l trusted-proxies -x -d 'proxies in front, whose X-Forwarded-* headers are believed'
-complete -c tunnelctl -n '__tunnelctl_at gateway' -l limit -x -d 'what others may take: connections, arrivals-per-address, arrival-time, stuck-time, carriers-per-subject, sessions-per-carrier, comings-per-second, work-per-second, queued-memory, ingress-memory'
+complete -c tunnelctl -n '__tunnelctl_at gateway' -l limit -x -d 'what others may take: connections, connections-per-address, arrivals-per-address, arrival-time, stuck-time, carriers-per-subject, sessions-per-carrier, comings-per-second, work-per-second, queued-memory, ingress-memory'
 complete -c tunnelctl -n '__tunnelctl_at gateway' -l log-format -x -a 'json pretty' -d 'json or pretty; default: pretty on a terminal, else json'
 complete -c tunnelctl -n '__tunnelctl_at gateway' -l log-level -x -a 'debug info warn error off' -d 'debug, info, warn, error or off'
 complete -c tunnelctl -n '__tunnelctl_at gateway' -s h -l help -d 'show this help'

@@ -127,7 +127,7 @@ Register-ArgumentCompleter -Native -CommandName tunnelctl -ScriptBlock {
             @('--ingress-hsts', 'over TLS, browsers are told to come over TLS alone for so long; 0: not'),
             @('--log-frames', 'what the log has of WebSocket frames that pass: off, totals, or each'),
             @('--trusted-proxies', 'proxies in front, whose X-Forwarded-* headers are believed'),
-            @('--limit', 'what others may take: connections, arrivals-per-address, arrival-time, stuck-time, carriers-per-subject, sessions-per-carrier, comings-per-second, work-per-second, queued-memory, ingress-memory'),
+            @('--limit', 'what others may take: connections, connections-per-address, arrivals-per-address, arrival-time, stuck-time, carriers-per-subject, sessions-per-carrier, comings-per-second, work-per-second, queued-memory, ingress-memory'),
             @('--log-format', 'json or pretty; default: pretty on a terminal, else json'),
             @('--log-level', 'debug, info, warn, error or off'),
             @('-h', 'show this help'),

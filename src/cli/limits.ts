@@ -15,6 +15,7 @@ export type LimitNames<T> = ReadonlyMap<string, Limit<T>>
 
 export const gatewayLimitNames: LimitNames<GatewayLimits> = new Map([
   ['connections', { key: 'connections', unit: 'count' }],
+  ['connections-per-address', { key: 'connectionsPerAddress', unit: 'count' }],
   ['arrivals-per-address', { key: 'arrivalsPerAddress', unit: 'count' }],
   ['arrival-time', { key: 'arrivalMs', unit: 'duration' }],
   ['stuck-time', { key: 'stuckMs', unit: 'duration' }],

@@ -93,7 +93,7 @@ export class Gateway {
   constructor(options: GatewayOptions) {
     this.#options = options
     this.#limits = options.limits ?? defaultGatewayLimits
-    this.#arrivals = new Arrivals(this.#limits.arrivalsPerAddress, options.clock)
+    this.#arrivals = new Arrivals(this.#limits, options.clock)
     const isRevoked = (principal: Principal) => options.authenticator.isRevoked(principal)
     this.#reception = new Reception({ ...options, isRevoked })
     this.#ingress = options.ingress && createIngress(options, options.ingress, this.#reception)

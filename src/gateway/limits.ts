@@ -2,6 +2,7 @@
 export interface GatewayLimits {
   /** Connections in all, with TLS or without; further ones are closed as they come. */
   readonly connections: number
+  readonly connectionsPerAddress: number
   /** From one address, of which nobody knows yet who they are; a further one ends the oldest, or is closed itself. */
   readonly arrivalsPerAddress: number
   /** For the handshake of TLS, the head of a request, and HELLO; each. */
@@ -25,6 +26,7 @@ const MIB = 1024 * 1024
 
 export const defaultGatewayLimits: GatewayLimits = {
   connections: 32_768,
+  connectionsPerAddress: 8_192,
   arrivalsPerAddress: 2_048,
   arrivalMs: 10_000,
   stuckMs: 60_000,

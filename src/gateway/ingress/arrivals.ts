@@ -1,13 +1,16 @@
 /**
- * Connections of which nobody knows yet who they are, by address. Whoever is in earnest is through in a moment: so where they are
+ * Connections by address: how many there are in all, and those of which nobody knows yet who they are. Whoever is in earnest is through in a moment: so where they are
  * too many, one that has taken its time makes room, and as long as all are quick, the next one waits for another try. An address that keeps
  * connections waiting keeps nobody else out, and a whole office that comes back at once gets in.
  */
 import type { Socket } from 'node:net'
 import type { Clock } from '../../clock.ts'
+import type { GatewayLimits } from '../limits.ts'
 
 /** Longer than whoever is in earnest takes on a busy day. */
 const PATIENCE_MS = 2_000
+
+type ArrivalLimits = Pick<GatewayLimits, 'arrivalsPerAddress' | 'connectionsPerAddress'>
 
 interface Arrival {
   readonly socket: Socket
@@ -20,14 +23,16 @@ export class Arrivals {
   ended = 0
   /** Connections for which there was none at all, from any address. */
   dropped = 0
-  readonly #perAddress: number
+  readonly #limits: ArrivalLimits
   readonly #clock: Pick<Clock, 'now'>
+  /** Connections of each address, whether they have arrived or not. */
+  readonly #open = new Map<string, number>()
   /** By the ends of the connection; of each address the oldest first. */
   readonly #arrivals = new Map<string, Arrival>()
   readonly #byAddress = new Map<string, Map<string, Arrival>>()
 
-  constructor(perAddress: number, clock: Pick<Clock, 'now'>) {
-    this.#perAddress = perAddress
+  constructor(limits: ArrivalLimits, clock: Pick<Clock, 'now'>) {
+    this.#limits = limits
     this.#clock = clock
   }
 
@@ -38,10 +43,16 @@ export class Arrivals {
 
   /** `socket` has come from `address`. It may be destroyed at once. */
   add(socket: Socket, address: string): void {
+    const { connectionsPerAddress, arrivalsPerAddress } = this.#limits
+    const open = this.#open.get(address) ?? 0
+    if (open >= connectionsPerAddress) {
+      this.ended++
+      return void socket.destroy()
+    }
     const others = this.#byAddress.get(address) ?? new Map<string, Arrival>()
     const [[oldestEnds, oldest] = []] = others
     const at = this.#clock.now()
-    if (oldestEnds !== undefined && oldest !== undefined && others.size >= this.#perAddress) {
+    if (oldestEnds !== undefined && oldest !== undefined && others.size >= arrivalsPerAddress) {
       this.ended++
       const loser = at - oldest.at > PATIENCE_MS ? oldest.socket : socket
       loser.destroy()
@@ -53,7 +64,11 @@ export class Arrivals {
     const arrival = { socket, address, at }
     this.#byAddress.set(address, others.set(ends, arrival))
     this.#arrivals.set(ends, arrival)
-    socket.once('close', () => this.#forget(ends, socket))
+    this.#open.set(address, open + 1)
+    socket.once('close', () => {
+      this.#closed(address)
+      this.#forget(ends, socket)
+    })
   }
 
   /** A connection was over the limit of all. */
@@ -64,6 +79,12 @@ export class Arrivals {
   /** Whoever is behind `socket`, or behind the TLS over it, has got so far that other limits hold. */
   arrived(socket: Socket): void {
     this.#forget(endsOf(socket))
+  }
+
+  #closed(address: string): void {
+    const left = (this.#open.get(address) ?? 1) - 1
+    if (left > 0) this.#open.set(address, left)
+    else this.#open.delete(address)
   }
 
   /** Compare-and-delete, where `socket` is given: its ends may be another's by now. */

@@ -21,7 +21,7 @@ class FakeSocket extends EventEmitter {
 
 function door(perAddress: number) {
   const clock = { time: 0, now: () => clock.time }
-  const arrivals = new Arrivals(perAddress, clock)
+  const arrivals = new Arrivals({ arrivalsPerAddress: perAddress, connectionsPerAddress: 4 }, clock)
   const arrive = (address = '192.0.2.1', socket = new FakeSocket()): FakeSocket => {
     arrivals.add(socket as unknown as Socket, address)
     return socket
@@ -73,4 +73,18 @@ test('who leaves is forgotten, and a late end of one takes nothing of another wi
   assert.equal(arrivals.size, 1)
   again.destroy()
   assert.equal(arrivals.size, 0)
+})
+
+test('an address has so many connections, those included that have arrived, and one that ends makes room', () => {
+  const { arrivals, arrive, arrived } = door(2)
+  const all = [1, 2, 3, 4].map(() => {
+    const socket = arrive()
+    arrived(socket)
+    return socket
+  })
+  const [first] = all
+  assert.deepEqual(fates(...all, arrive(), arrive('198.51.100.7')), [false, false, false, false, true, false])
+  first?.destroy()
+  assert.deepEqual(fates(arrive(), arrive()), [false, true])
+  assert.equal(arrivals.ended, 2)
 })
