@@ -48,7 +48,7 @@ test('a limit is changed by its name, and the others stay', () => {
 
 test('what is no limit, or no value of one, is a usage error that says what there is', () => {
   const table: [string, RegExp, RegExp][] = [
-    ['connection=7', /is no limit/, /connections, arrivals-per-address/],
+    ['connection=7', /is no limit/, /connections, connections-per-address/],
     ['connections', /is no limit/, /name=value/],
     ['connections=', /not a whole number/, /^$/],
     ['connections=0', /not a whole number/, /^$/],
