@@ -171,12 +171,17 @@ function copyOfTree() {
 
 function unitTests() {
   const mux = readdirSync(join(root, 'test/mux')).filter(file => file.endsWith('.test.ts'))
-  const gateway = ['acl', 'hop', 'news', 'reception', 'registry', 'relay']
+  const others = {
+    gateway: ['acl', 'auth', 'client-certificates', 'hop', 'news', 'pace', 'reception', 'registry', 'relay'],
+    'gateway/ingress': ['arrivals'],
+    agent: ['dial-queue', 'policy', 'resolver', 'vain'],
+    carrier: ['framing', 'liveness', 'websocket'],
+    net: ['bucket'],
+    wire: ['batch', 'frame'],
+  }
   return [
     ...mux.map(file => `test/mux/${file}`),
-    ...gateway.map(name => `test/gateway/${name}.test.ts`),
-    'test/wire/batch.test.ts',
-    'test/wire/frame.test.ts',
+    ...Object.entries(others).flatMap(([folder, names]) => names.map(name => `test/${folder}/${name}.test.ts`)),
   ]
 }
 
