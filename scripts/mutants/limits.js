@@ -12,7 +12,7 @@ export const mutants = [
   {
     name: 'never holds a carrier that causes too much work',
     file: relay,
-    from: 'if (waitMs > 0) carrier.hold(waitMs, () => pace.waitMs)',
+    from: 'if (pace !== undefined && pace.waitMs > 0) carrier.hold(pace.waitMs, () => pace.waitMs)',
     to: '',
   },
   {
@@ -72,8 +72,8 @@ export const mutants = [
   {
     name: 'lets streams that lead nowhere go on',
     file: 'src/agent/vain.ts',
-    from: '|| account.bucket.take(this.#clock.now())',
-    to: '|| true',
+    from: 'return account.bucket.take(this.#clock.now()) ? 1 : undefined',
+    to: 'return 0',
   },
   {
     name: 'keeps a peer that speaks and takes nothing',
@@ -108,7 +108,7 @@ export const mutants = [
   {
     name: 'takes what reached its service for vain',
     file: 'src/agent/vain.ts',
-    from: 'account.bucket.give(this.#clock.now())',
+    from: 'account.bucket.give(this.#clock.now(), paid)',
     to: '',
   },
   {

@@ -27,8 +27,11 @@ export async function aliasesOf(
 ): Promise<Aliases> {
   const services: { service: string; namespace: string; host: string }[] = []
   for (const first of names) {
-    // A record of SRV may lead anywhere.
-    if (serviceIn(first.toLowerCase(), domain) === undefined) return { services, external: first.replace(/\.$/, '') }
+    // A record of SRV may lead anywhere: also to another service, or to the pods of one.
+    const begin = serviceIn(first.toLowerCase(), domain)
+    if (begin === undefined) return { services, external: first.replace(/\.$/, '') }
+    const service = begin.service.replace(/^.*\./, '')
+    services.push({ service, namespace: begin.namespace, host: first.replace(/\.$/, '') })
     let name: string | undefined = first
     for (let count = 0; name !== undefined; count++) {
       name = await aliasOf(name, nameServer)

@@ -23,5 +23,5 @@ export const defaultAgentLimits: AgentLimits = {
   dialsPerTarget: 128,
   vainPerSecond: 200,
   sessionBytes: 128 * MIB,
-  totalBytes: 192 * MIB,
+  totalBytes: 320 * MIB,
 }

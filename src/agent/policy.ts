@@ -62,6 +62,8 @@ export class Policy {
    */
   checkAliases(target: Target, { services, external }: Aliases, port: number): void {
     for (const { host, ...service } of services) {
+      // What was asked for, and judged already.
+      if (service.service === target.service && service.namespace === target.namespace) continue
       if (service.namespace !== target.namespace) this.#checkExternal(target, host, port, 'out of its namespace')
       this.check({ ...target, ...service, port })
     }

@@ -97,14 +97,14 @@ export class ServedStreams {
     stream.once('close', leave)
     let target = 'malformed'
     try {
-      const asked = targetFromJson(open.json)
+      const asked = this.#asked(open, subject)
       target = formatTarget(asked)
-      this.#vain.check(subject, target)
+      const ticket = this.#vain.check(subject, target)
       if (this.#draining) throw new TunnelError('DRAINING', 'the agent is shutting down')
       if (open.verdict !== Verdict.ALLOWED) throw new TunnelError('DENIED', `the token does not allow ${target}`)
       const reached = isMeasure(asked) ? this.#measure() : await this.#dial(asked, subject, gone.signal)
       stream.off('close', leave)
-      this.#vain.reached(subject, target)
+      this.#vain.reached(subject, target, ticket)
       return { target, ...reached }
     } catch (thrown) {
       const error = asTunnelError(thrown)
@@ -127,6 +127,16 @@ export class ServedStreams {
     const ms = Math.round(this.#clock.now() - openedAt)
     const code = errored === null ? {} : { code: asTunnelError(errored).code }
     this.#log.info('stream closed', { ...who, target, bytesUp, bytesDown, ms, ...code })
+  }
+
+  /** @throws TunnelError BAD_TARGET, or TOO_VAIN when there were too many of those */
+  #asked({ json }: Open, subject: string): Target {
+    try {
+      return targetFromJson(json)
+    } catch (error) {
+      this.#vain.check(subject, 'malformed')
+      throw error
+    }
   }
 
   #measure(): Pick<Reached, 'join' | 'address'> {

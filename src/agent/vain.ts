@@ -17,6 +17,12 @@ export const TOO_VAIN = new TunnelError('LIMIT', 'too many connections came to n
   hint: 'wait a moment, and look at what opens connections to something that does not answer',
 })
 
+/** What a stream was let through for. */
+export interface Ticket {
+  readonly forTarget: 0 | 1
+  readonly forSubject: 0 | 1
+}
+
 /** While `paid`, each stream costs a token when it is opened; otherwise when it has come to nothing. */
 interface Account {
   readonly bucket: Bucket
@@ -43,14 +49,20 @@ export class VainStreams {
    * To be asked before a stream is served.
    * @throws TOO_VAIN while too many of the subject's come to nothing
    */
-  check(subject: string, target: string): void {
-    if (!this.#targets.pay(`${subject} ${target}`) || !this.#subjects.pay(subject)) throw TOO_VAIN
+  check(subject: string, target: string): Ticket {
+    const key = `${subject} ${target}`
+    const forTarget = this.#targets.pay(key)
+    if (forTarget === undefined) throw TOO_VAIN
+    const forSubject = this.#subjects.pay(subject)
+    if (forSubject !== undefined) return { forTarget, forSubject }
+    this.#targets.giveBack(key, forTarget)
+    throw TOO_VAIN
   }
 
   /** A stream that was let through has reached its service: it costs nothing. */
-  reached(subject: string, target: string): void {
-    this.#targets.giveBack(`${subject} ${target}`)
-    this.#subjects.giveBack(subject)
+  reached(subject: string, target: string, { forTarget, forSubject }: Ticket): void {
+    this.#targets.giveBack(`${subject} ${target}`, forTarget)
+    this.#subjects.giveBack(subject, forSubject)
   }
 }
 
@@ -72,16 +84,17 @@ class Accounts {
     if (account.state === 'free' && !account.bucket.take(now)) account.state = 'paid'
   }
 
-  /** False when there is nothing left to pay with. */
-  pay(key: string): boolean {
+  /** What was paid; undefined when there is nothing left to pay with. */
+  pay(key: string): 0 | 1 | undefined {
     const account = this.#accounts.get(key)
-    return account === undefined || account.state === 'free' || account.bucket.take(this.#clock.now())
+    if (account === undefined || account.state === 'free') return 0
+    return account.bucket.take(this.#clock.now()) ? 1 : undefined
   }
 
-  giveBack(key: string): void {
+  giveBack(key: string, paid: 0 | 1): void {
     const account = this.#accounts.get(key)
     if (account === undefined || account.state === 'free') return
-    account.bucket.give(this.#clock.now())
+    account.bucket.give(this.#clock.now(), paid)
     if (account.bucket.tokens > (BURST * this.#perSecond) / 2) account.state = 'free'
   }
 

@@ -225,6 +225,8 @@ export class WebSocketCarrier implements Carrier {
 
   readonly #beat = (): void => {
     const { bytesRead: received, writableLength: waiting } = this.#socket
+    // Nothing is read while it is held: silence proves nothing.
+    if (this.#cancelHold !== undefined) this.#liveness.heard(this.#clock.now())
     const reason = this.#liveness.beat(this.#clock.now(), { received, left: this.sentBytes - waiting, waiting })
     if (reason !== undefined) {
       this.#ended({ code: ABNORMAL, reason })

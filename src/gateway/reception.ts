@@ -151,7 +151,8 @@ export class Reception {
       const leftMs = this.#leftMs(hop)
       if (leftMs <= -EXPIRY_GRACE_MS) {
         this.#log.warn('token expired', identity(hop))
-        this.relay.expel(hop, new TunnelError('UNAUTHENTICATED', 'the token has expired'))
+        // Whoever comes back in time with a new one finds its sessions.
+        hop.carrier.close(new TunnelError('UNAUTHENTICATED', '').close, 'the token has expired')
       } else if (leftMs < EXPIRY_NOTICE_MS && !hop.toldOfExpiry) {
         hop.toldOfExpiry = true
         hop.send(encodeJson(Kind.DRAIN, { afterMs: 0, why: 'expiry' }))

@@ -103,7 +103,7 @@ export class Relay {
     hop.clear()
   }
 
-  /** Closes the carrier of whoever is not let in any more. Sessions of a client are over; those at an agent wait for it to come back. */
+  /** Closes the carrier of whoever must not come in any more. Sessions of a client are over; those at an agent wait for it to come back. */
   expel(hop: Hop, error: TunnelError): void {
     if (hop.principal.role === 'connect') for (const leg of [...hop.legs.values()]) this.#unpair(leg, error, true)
     this.#end(hop, error)
@@ -236,9 +236,10 @@ export class Relay {
   #spend(hop: Hop, work: number): void {
     hop.work += work
     if (hop.work < SETTLE_AT || hop.pace === undefined) return
-    hop.pace.spend(hop.work)
+    const waitMs = hop.pace.spend(hop.work)
     hop.work = 0
-    holdBack(hop)
+    // All carriers of the subject: otherwise each could cause as much once more.
+    if (waitMs > 0) for (const each of this.#hops) if (each.pace === hop.pace) holdBack(each)
   }
 
   #forward({ peer: to }: Leg, message: Buffer, rest: readonly Buffer[]): void {
@@ -289,9 +290,7 @@ export class Relay {
 
 /** While its subject has caused too much, over whichever carrier. */
 function holdBack({ pace, carrier }: Hop): void {
-  if (pace === undefined) return
-  const { waitMs } = pace
-  if (waitMs > 0) carrier.hold(waitMs, () => pace.waitMs)
+  if (pace !== undefined && pace.waitMs > 0) carrier.hold(pace.waitMs, () => pace.waitMs)
 }
 
 function detachOf(error: TunnelError, route: number, final = false): Buffer {

@@ -47,20 +47,23 @@ export class Reloaded<T> {
     return this.#current
   }
 
-  /** Resolves with the failure when the files cannot be used, and the last reading stays. Both are logged. Never rejects. */
-  reload(): Promise<TunnelError | undefined> {
+  /**
+   * Resolves with the failure when the files cannot be used, and the last reading stays. Both are logged. Never rejects.
+   * @param asked by somebody who wants to hear of a failure that was logged already
+   */
+  reload(asked = true): Promise<TunnelError | undefined> {
     // One after the other, or an older reading could replace a newer one.
-    const reloaded = this.#reloading.then(() => this.#replace())
+    const reloaded = this.#reloading.then(() => this.#replace(asked))
     this.#reloading = reloaded
     return reloaded
   }
 
   /** Reloads when a file has changed; gives what ends that. */
   watch(clock: Clock): () => void {
-    return this.#files.watch(clock, () => this.reload())
+    return this.#files.watch(clock, () => this.reload(false))
   }
 
-  async #replace(): Promise<TunnelError | undefined> {
+  async #replace(asked: boolean): Promise<TunnelError | undefined> {
     const { what, read, changed, describe, log } = this.#options
     await this.#files.note()
     try {
@@ -73,7 +76,7 @@ export class Reloaded<T> {
       const error = asTunnelError(thrown)
       // It may pass by itself, as when there are no descriptors; until then it is said once.
       this.#files.forget()
-      if (error.message !== this.#failed) log.error(`${what} not reloaded`, { error })
+      if (asked || error.message !== this.#failed) log.error(`${what} not reloaded`, { error })
       this.#failed = error.message
       return error
     }

@@ -15,7 +15,7 @@ export interface Revocations {
 }
 
 const HINT = 'see "Taking access back" in docs/operations.md'
-/** So many are read within a tenth of a second, in which nothing else happens. */
+/** So many are read within some tenths of a second, in which nothing else happens. */
 const MAX_ENTRIES = 10_000
 const MAX_BYTES = 1024 * 1024
 

@@ -148,7 +148,7 @@ export class Acceptor {
       clock: this.#options.clock,
       ...(this.#options.limits && { limits: this.#options.limits }),
       ...(this.#options.pingIntervalMs !== undefined && { pingIntervalMs: this.#options.pingIntervalMs }),
-      ...(this.#options.memory && { memory: this.#options.memory }),
+      ...(this.#options.memory && { memory: this.#options.memory, owner: subject }),
       ...(this.#options.trace && { trace: this.#options.trace }),
       onOpen: (stream, open) => this.#options.onOpen(stream, open, opener),
       onDetached: () => this.#detached.add(session),

@@ -1,6 +1,6 @@
 /**
  * What sessions hold for readers and carriers that take nothing, kept within bounds. Windows bound each stream; here is what bounds
- * very many of them: of the session that holds most, the streams that hold most are reset.
+ * very many of them: of the owner who holds most, the streams that hold most are reset.
  */
 import type { Clock } from '../clock.ts'
 import { TunnelError } from '../errors.ts'
@@ -23,6 +23,7 @@ const WEIGH_EVERY_BYTES = 8 * 1024 * 1024
 const WEIGH_EVERY_MS = 5_000
 
 interface Held {
+  readonly owner: string
   bytes: number
   /** What may have come since it was weighed. */
   growth: number
@@ -39,9 +40,9 @@ export class SessionMemory {
     this.#limits = limits
   }
 
-  /** `session` begins. */
-  add(session: Session): void {
-    this.#sessions.set(session, { bytes: 0, growth: 0 })
+  /** `session` begins, for `owner`. */
+  add(session: Session, owner: string): void {
+    this.#sessions.set(session, { owner, bytes: 0, growth: 0 })
     this.#cancelWeighing ??= this.#clock.after(WEIGH_EVERY_MS, this.#weighAll)
   }
 
@@ -73,10 +74,27 @@ export class SessionMemory {
     if (this.#over <= 0) return
     // What was weighed a while ago may have left since, and nobody is to pay for what he does not hold.
     for (const [session, held] of this.#sessions) held.bytes = heldIn(session)
-    for (const [session, held] of [...this.#sessions].sort(([, a], [, b]) => b.bytes - a.bytes)) {
-      if (this.#over <= 0) return
-      held.bytes -= shed(session, this.#over)
+    for (const owned of this.#heaviestFirst()) {
+      for (const [session, held] of owned) {
+        if (this.#over <= 0) return
+        held.bytes -= shed(session, this.#over)
+        // What is kept to be sent again is freed with its session alone.
+        if (this.#over > 0 && session.keptBytes > 0) session.close(tooMuch(), true)
+      }
     }
+  }
+
+  /** The sessions of each owner, of whoever holds most first, and there the one that does. */
+  #heaviestFirst(): (readonly [Session, Held])[][] {
+    const owners = new Map<string, { bytes: number; owned: (readonly [Session, Held])[] }>()
+    for (const each of [...this.#sessions].sort(([, a], [, b]) => b.bytes - a.bytes)) {
+      const [, { owner, bytes }] = each
+      const all = owners.get(owner) ?? { bytes: 0, owned: [] }
+      all.bytes += bytes
+      all.owned.push(each)
+      owners.set(owner, all)
+    }
+    return [...owners.values()].sort((a, b) => b.bytes - a.bytes).map(({ owned }) => owned)
   }
 
   /** More than all may hold. */
@@ -95,10 +113,13 @@ export class SessionMemory {
 
 /** What is held, and the streams themselves; bytes. */
 export const weightOf = (session: Pick<Session, 'keptBytes' | 'streams'>): number =>
-  heldIn(session) + session.streams.size * STREAM_BYTES
+  buffersOf(session) + session.streams.size * STREAM_BYTES
 
-/** What is kept to be sent again, what waits to be sent, and what waits to be read. Streams have a limit of their own. */
-function heldIn({ keptBytes, streams }: Pick<Session, 'keptBytes' | 'streams'>): number {
+/** As `weightOf`, without the streams themselves, of which there is a limit; one that waits for its client has a budget of its own. */
+const heldIn = (session: Session): number => (session.state === 'detached' ? 0 : buffersOf(session))
+
+/** What is kept to be sent again, what waits to be sent, and what waits to be read. */
+function buffersOf({ keptBytes, streams }: Pick<Session, 'keptBytes' | 'streams'>): number {
   let bytes = keptBytes
   for (const { readableLength, writableLength } of streams.values()) bytes += readableLength + writableLength
   return bytes
@@ -108,7 +129,7 @@ function heldIn({ keptBytes, streams }: Pick<Session, 'keptBytes' | 'streams'>):
 function shed({ streams }: Session, bytes: number): number {
   const weight = ({ readableLength, writableLength }: { readableLength: number; writableLength: number }) =>
     readableLength + writableLength
-  const error = new TunnelError('LIMIT', 'too much is held for connections that nobody reads from')
+  const error = tooMuch()
   let freed = 0
   for (const stream of [...streams.values()].sort((a, b) => weight(b) - weight(a))) {
     if (freed >= bytes || weight(stream) === 0) break
@@ -117,3 +138,5 @@ function shed({ streams }: Session, bytes: number): number {
   }
   return freed
 }
+
+const tooMuch = (): TunnelError => new TunnelError('LIMIT', 'too much is held for connections that nobody reads from')

@@ -15,6 +15,8 @@ export interface SessionOptions {
   readonly pingIntervalMs?: number
   /** Bounds what this session and others hold. Absent: only windows bound it. */
   readonly memory?: SessionMemory
+  /** Whose it is, to `memory`. */
+  readonly owner?: string
   /**
    * Acceptor: a stream was opened. The callee accepts it, or resets it, now or later; data that came with OPEN is
    * readable already.

@@ -70,7 +70,7 @@ export class Session implements StreamHost, RouteHandler {
       send: nonce => this.#send(route => encodePing(Kind.PING, route, nonce)),
     })
     this.budget = new GrowthBudget(this.limits.windowBudgetBytes)
-    options.memory?.add(this)
+    options.memory?.add(this, options.owner ?? '')
   }
 
   get state(): SessionState {
@@ -265,7 +265,8 @@ export class Session implements StreamHost, RouteHandler {
     const stream = new Stream(this, id, 'acceptor', open.limit)
     this.#streams.set(id, stream)
     this.#options.memory?.grown(this)
-    this.#options.onOpen?.(stream, open)
+    // Nobody is to serve what was given up for want of memory.
+    if (this.#streams.has(id)) this.#options.onOpen?.(stream, open)
   }
 
   #leaveRoute(): void {

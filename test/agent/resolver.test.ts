@@ -30,7 +30,7 @@ test('a service is asked for by its absolute name only, A and AAAA, and what it 
       { address: 'fd00::7', family: 6 },
     ],
     port: 5_432,
-    aliases: { services: [] },
+    aliases: { services: [{ service: 'db', namespace: 'prod', host: dbName }] },
   })
   assert.deepEqual(server.queries.sort(), [`A ${dbName}`, `AAAA ${dbName}`, `CNAME ${dbName}`])
 })
@@ -322,9 +322,13 @@ test('an alias is followed to what it stands for, in the cluster and out of it',
   })
   const aliases = async (target: string) => (await resolver.resolve(parseTarget(target), never)).aliases
   const other = { service: 'other', namespace: 'dev', host: 'other.dev.svc.cluster.local' }
-  assert.deepEqual(await aliases('db/prod:5432'), { services: [other], external: 'db.example.com' })
+  const itself = { service: 'db', namespace: 'prod', host: dbName }
+  assert.deepEqual(await aliases('db/prod:5432'), { services: [itself, other], external: 'db.example.com' })
   assert.deepEqual(await aliases('inside/prod:1'), {
-    services: [{ service: 'pg-0.pg', namespace: 'dev', host: 'pg-0.pg.dev.svc.cluster.local' }],
+    services: [
+      { service: 'inside', namespace: 'prod', host: 'inside.prod.svc.cluster.local' },
+      { service: 'pg-0.pg', namespace: 'dev', host: 'pg-0.pg.dev.svc.cluster.local' },
+    ],
   })
   assert.equal((await aliases('round/prod:1'))?.external, 'round.prod.svc.cluster.local')
   assert.equal((await aliases('pod/prod:1'))?.external, '1-2-3-4.default.pod.cluster.local')

@@ -1,26 +1,25 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { VainStreams } from '../../src/agent/vain.ts'
+import { type Ticket, VainStreams } from '../../src/agent/vain.ts'
 
 function streams(perSecond = 10) {
   const state = { now: 0 }
   const vain = new VainStreams({ now: () => state.now }, perSecond)
   /** How many of `count` streams, opened at once, are let through; all of them come to nothing, or reach their service. */
   const opened = (subject: string, count: number, { target = 'db/prod:1', reach = false } = {}): number => {
-    let passed = 0
+    const tickets: Ticket[] = []
     for (let at = 0; at < count; at++) {
       try {
-        vain.check(subject, target)
-        passed++
+        tickets.push(vain.check(subject, target))
       } catch (thrown) {
         assert.equal((thrown as { code?: unknown }).code, 'LIMIT')
       }
     }
-    for (let at = 0; at < passed; at++) {
-      if (reach) vain.reached(subject, target)
+    for (const ticket of tickets) {
+      if (reach) vain.reached(subject, target, ticket)
       else vain.add(subject, target)
     }
-    return passed
+    return tickets.length
   }
   return { state, opened }
 }

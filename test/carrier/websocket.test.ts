@@ -353,6 +353,23 @@ test('a carrier that is held by what came with its handshake reads nothing more 
   }
 })
 
+test('a carrier that is held for longer than a silence may last is alive when it is released', async () => {
+  const clock = new VirtualClock()
+  const peer = await rawPeer(undefined, clock)
+  try {
+    peer.carrier.hold(300_000)
+    for (let second = 0; second < 299; second++) {
+      clock.advanceSync(1_000)
+      // Its pings are to leave.
+      await new Promise(resolve => setImmediate(resolve))
+    }
+    assert.deepEqual([peer.closeCode(), peer.seen.ends], [undefined, []])
+  } finally {
+    peer.socket.destroy()
+    await peer.close()
+  }
+})
+
 test('a flood of pongs that nobody has asked for ends in 4429, too', async () => {
   const peer = await rawPeer()
   try {

@@ -376,3 +376,15 @@ test('C76: a client that asks and asks and reads no answer is closed', () => {
   assert.equal(bench.gateway.relay.hops.size, 0)
   assert.ok(client.hop.carrier.bufferedBytes < 2 * 1024 * 1024)
 })
+
+test('whoever causes too much waits on all of its carriers, and nobody else does', () => {
+  const bench = new Bench({ workPerSecond: 10_000 })
+  const { client } = bench.joined()
+  const again = bench.raw('connect')
+  const other = bench.raw('connect', { subject: 'ann' })
+  const held: string[] = []
+  for (const [name, { hop }] of Object.entries({ client, again, other })) hop.carrier.hold = () => held.push(name)
+  for (let count = 0; count < 1_000; count++) client.send(batch(5, [FrameType.DATA, 1, Buffer.from('x')]))
+  bench.run()
+  assert.deepEqual([...new Set(held)].sort(), ['again', 'client'])
+})

@@ -14,7 +14,7 @@ import { Arena } from './arena.ts'
 import { data, open, RawSession, target, unit } from './session.ts'
 
 const scope = { after }
-const [DENIED, BAD_TARGET, DNS] = [5, 6, 9]
+const [DENIED, BAD_TARGET, DNS, LIMIT] = [5, 6, 9, 4]
 const zone = '.prod.svc.cluster.local'
 const records: Record<string, DnsRecord> = {}
 const dns = await startDnsServer(records)
@@ -22,7 +22,16 @@ after(() => dns.close())
 let dialled = 0
 const secret = await serve(scope, () => dialled++)
 const arena = await Arena.start(scope, {
-  agentArgs: ['--dns-server', dns.address, '--cluster-domain', 'cluster.local', '--deny', 'hidden/prod:*'],
+  agentArgs: [
+    '--dns-server',
+    dns.address,
+    '--cluster-domain',
+    'cluster.local',
+    '--deny',
+    'hidden/prod:*',
+    '--limit',
+    'vain-per-second=50',
+  ],
   services: { 'hidden/prod:7': secret, 'secret/dev:7': secret, 'secret/prod:7': secret },
 })
 
@@ -152,4 +161,18 @@ test('C69, E104, E105: what is no target in its one form is BAD_TARGET, and noth
   assert.equal(answers.length, malformed.length)
   assert.doesNotMatch(arena.agent.process.stderr.replaceAll('\n', ''), /[\p{Cc}\u202e]/u)
   assert.deepEqual([dns.queries.slice(since), dialled], [[], 0])
+})
+
+test('what is no target costs whoever asks for it as much as a service that is down', async () => {
+  const session = await RawSession.create(await arena.client({ subject: 'babbler' }))
+  const count = 300
+  for (let stream = 1; stream <= count; stream++) session.send(open(stream, {}))
+  const codes = new Set<number>()
+  for (let answers = 0; answers < count; answers++) {
+    const { payload } = await session.next(FrameType.RESET)
+    codes.add(decodeReset(payload, 0, payload.length).code)
+  }
+  assert.deepEqual([...codes], [BAD_TARGET, LIMIT])
+  session.leave()
+  await arena.unharmed()
 })

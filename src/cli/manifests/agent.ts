@@ -51,8 +51,8 @@ export function agentDeployment(install: AgentInstall): Deployment {
     // By name, so that an overlay can say another one.
     env: [{ name: 'TUNNELCTL_GATEWAY', value: gateway }, ...(/^(ws|http):/.test(gateway) ? [ALLOW_PLAINTEXT] : [])],
     requests: { cpu: '50m', memory: '96Mi' },
-    // Above --detached-memory, which sessions whose client is away may hold.
-    limits: { memory: '512Mi' },
+    // Above --detached-memory and the limit `memory` together: what sessions may hold whose client is away, and others.
+    limits: { memory: '768Mi' },
     automountServiceAccountToken: discovery.mode !== 'off',
     // It is told of new connections by the gateway alone, which knows at once that it drains.
     preStopSeconds: 0,
