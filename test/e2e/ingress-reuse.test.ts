@@ -8,6 +8,8 @@ import { outcome, serve } from '../support/sockets.ts'
 const scope = { after }
 const answer = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok'
 const target = 'raw/prod:80'
+/** The same service, with connections of its own. */
+const unused = 'unused/prod:80'
 /** Every request, and the connection that it came on. */
 let asked: { readonly method: string; readonly connection: number }[] = []
 let connections = 0
@@ -26,7 +28,7 @@ const service = await serve(scope, socket => {
     }
   })
 })
-const { port, logged } = await startIngress(scope, { services: { [target]: service } })
+const { port, logged } = await startIngress(scope, { services: { [target]: service, [unused]: service } })
 
 function begin(how: typeof respond): void {
   asked = []
@@ -91,7 +93,7 @@ test('one that closes a new connection without an answer is asked once', async (
   begin(socket => socket.destroy())
   for (const method of ['GET', 'POST']) {
     asked = []
-    assert.equal((await ask(port, { target, method })).status, 502)
+    assert.equal((await ask(port, { target: unused, method })).status, 502)
     assert.deepEqual(
       asked.map(each => each.method),
       [method],
