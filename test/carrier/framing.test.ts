@@ -65,6 +65,31 @@ test('messages and pings are read as they were written, wherever the bytes are c
   )
 })
 
+test('while a reader is held it delivers nothing, and then one frame after the other, wherever the bytes are cut', () => {
+  fc.assert(
+    fc.property(fc.array(sizes, { minLength: 1, maxLength: 6 }), masks, places, (all, mask, at) => {
+      const messages = all.map((size, index) => Buffer.alloc(size, index + 1))
+      const seen: Buffer[] = []
+      const reader = new FrameReader(mask !== undefined, {
+        message: (first, rest) => {
+          seen.push(Buffer.concat([first, ...rest]))
+          reader.hold()
+        },
+        control: () => {},
+      })
+      const bytes = Buffer.concat(messages.map(message => frameOf(Opcode.BINARY, message, mask)))
+      for (const chunk of cut(bytes, at)) reader.read(chunk)
+      assert.equal(seen.length, 1)
+      for (let released = 2; released <= messages.length; released++) {
+        reader.release()
+        assert.equal(seen.length, released)
+      }
+      assert.deepEqual(seen, messages)
+    }),
+    { numRuns: 100 },
+  )
+})
+
 test('A11: a message that trickles in byte by byte is not a thousand buffers', () => {
   const message = Buffer.alloc(MAX_MESSAGE_BYTES, 7)
   const bytes = frameOf(Opcode.BINARY, message)
