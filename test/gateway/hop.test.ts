@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { type Carrier, HIGH_WATER_BYTES } from '../../src/carrier/carrier.ts'
-import { Hop, Leg, MAX_QUEUE_BYTES } from '../../src/gateway/hop.ts'
+import { Hop, Leg, MAX_QUEUE_BYTES, QueueMemory } from '../../src/gateway/hop.ts'
 import { encodeAck, routeOf } from '../../src/wire/message.ts'
 import { Lender } from '../support/lender.ts'
 import { principal } from '../support/world.ts'
@@ -149,4 +149,19 @@ test('what it forwards it passes on to the carrier, and what it copies it gives 
   subject.drain()
   assert.equal(lender.recycled, 1)
   assert.ok(carrier.sent.at(-1) === large)
+})
+
+test('what waits counts in the memory of all hops, until it has left or is given up', () => {
+  const memory = new QueueMemory()
+  const carrier = new TestCarrier()
+  const subject = new Hop(carrier, principal('agent'), { memory })
+  const [leg, other] = [subject.openLeg(), subject.openLeg()]
+  carrier.bufferedBytes = HIGH_WATER_BYTES
+  for (const each of [leg, leg, other]) subject.forward(each, message())
+  assert.equal(memory.bytes, 30_000)
+  subject.discardLeg(other)
+  assert.equal(memory.bytes, 20_000)
+  carrier.bufferedBytes = 0
+  subject.drain()
+  assert.deepEqual([carrier.sent.length, memory.bytes], [2, 0])
 })
