@@ -107,7 +107,10 @@ test('an upgrade that is refused in words that stand still, or that nobody reads
 test('a WebSocket and a download go on when the carrier of the agent is cut under them', async () => {
   const client = await open()
   await echoed(client, 'before')
+  // A slow machine downloads for longer than a silent one may live.
+  const pinging = setInterval(() => client.ping(), 500)
   await download(port, () => relay.reset())
+  clearInterval(pinging)
   await echoed(client, 'after')
   client.terminate()
 })
