@@ -24,8 +24,8 @@ export async function loadRevocations(file: string): Promise<Revocations> {
   const settings = await Settings.load(file, 'revocations', HINT, MAX_BYTES)
   const value = settings.value ?? {}
   const { tokens, subjects, certificates } = settings.fields(value, ['tokens', 'subjects', 'certificates'], 'it')
-  const textsOf = (list: unknown, what: string) =>
-    list === undefined || list === null ? [] : settings.texts(list, what, MAX_ENTRIES)
+  const isEmpty = (list: unknown) => list === undefined || list === null || (Array.isArray(list) && list.length === 0)
+  const textsOf = (list: unknown, what: string) => (isEmpty(list) ? [] : settings.texts(list, what, MAX_ENTRIES))
   const serials = textsOf(certificates, 'certificates').map(serial => {
     if (!/^[0-9a-f]{1,2}(:?[0-9a-f]{2})*$/i.test(serial)) throw settings.malformed(`${serial} is no serial number`)
     return certificateId(serial)

@@ -24,7 +24,7 @@ test('tokens, people and certificates are revoked, and nobody else', async t => 
 })
 
 test('an empty list revokes nothing', async t => {
-  for (const text of ['', '# nothing yet\n', 'tokens:\n']) {
+  for (const text of ['', '# nothing yet\n', 'tokens:\n', 'tokens: []\nsubjects: []\ncertificates: []\n']) {
     const { tokenIds, subjects } = await loadRevocations(written(t, text))
     assert.equal(tokenIds.size + subjects.size, 0)
   }
