@@ -15,7 +15,9 @@ export async function refusalOf(url: URL, response: IncomingMessage): Promise<Tu
   const said = text === '' || text.startsWith('<') ? '' : `: ${text.split('\n')[0]}`
   switch (status) {
     case 400:
-      return new TunnelError('PROTOCOL', `the gateway refused the request${said}`)
+      return new TunnelError('PROTOCOL', `the gateway refused the request${said}`, {
+        hint: 'check what --token-file, --client-cert and --header add to it',
+      })
     case 401:
       return new TunnelError('UNAUTHENTICATED', `the gateway does not accept the token${said}`)
     case 403:

@@ -161,6 +161,12 @@ function tests({ pair, authority, token, edge, url, keen }: Awaited<ReturnType<t
     const [stranger, , why] = await outcome(services(of(await authority.sign('/CN=eve'))))
     assert.equal(stranger, 3, why)
     assert.match(why, /UNAUTHENTICATED .*the certificate of the client stands for nobody here/)
+    const [twice, , said] = await outcome(services([...ann, '--token-file', token]))
+    assert.equal(twice, 1, said)
+    assert.match(
+      said,
+      /a token and a certificate that stands for somebody came together \(check what --token-file, --client-/,
+    )
     const [without, , told] = await outcome(services(common))
     assert.equal(without, 3, told)
     assert.match(told, /TOKEN_FILE no token was given/)
