@@ -3,6 +3,7 @@
  * stand in front of another. The relay decides what goes where.
  */
 import { type Carrier, HIGH_WATER_BYTES } from '../carrier/carrier.ts'
+import { heaviestFirst } from '../net/heaviest.ts'
 import { giveBackAll } from '../slab.ts'
 import { messageBytes, NO_REST, setRoute } from '../wire/message.ts'
 import type { Pace } from './pace.ts'
@@ -50,6 +51,12 @@ export class Leg {
 
   get queuedBytes(): number {
     return this.#bytes
+  }
+
+  /** Of whoever connects over this pairing. */
+  get subject(): string {
+    const client = this.hop.principal.role === 'connect' ? this.hop : this.peer?.hop
+    return client?.principal.subject ?? ''
   }
 
   /** Returns false when the queue is full: the message is not taken. */
@@ -223,4 +230,14 @@ export class Hop {
     this.sentBytes += messageBytes(message, rest)
     this.carrier.pass(message, rest)
   }
+}
+
+/** The longest queue of the subject which has most waiting, over all of its carriers; undefined when nothing waits. */
+export function longestQueue(hops: Iterable<Hop>): Leg | undefined {
+  const [longest] = heaviestFirst(
+    [...hops].flatMap(({ waiting }) => [...waiting]),
+    ({ subject }) => subject,
+    ({ queuedBytes }) => queuedBytes,
+  )
+  return longest
 }

@@ -23,8 +23,7 @@ import {
   shortId,
   violation,
 } from '../wire/message.ts'
-import { heaviest } from './heaviest.ts'
-import { type Hop, type Leg, QueueMemory } from './hop.ts'
+import { type Hop, type Leg, longestQueue, QueueMemory } from './hop.ts'
 import { defaultGatewayLimits, type GatewayLimits } from './limits.ts'
 import { WORK } from './pace.ts'
 import { mayUseAgent } from './principal.ts'
@@ -249,7 +248,7 @@ export class Relay {
   }
 
   #relieve(): void {
-    const leg = heaviest(this.#hops)
+    const leg = longestQueue(this.#hops)
     if (leg !== undefined) this.#overload(leg, 'the gateway holds too much for those who do not take it')
   }
 

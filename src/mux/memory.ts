@@ -4,6 +4,7 @@
  */
 import type { Clock } from '../clock.ts'
 import { TunnelError } from '../errors.ts'
+import { heaviestFirst } from '../net/heaviest.ts'
 import type { Session } from './session.ts'
 
 export interface MemoryLimits {
@@ -74,27 +75,17 @@ export class SessionMemory {
     if (this.#over <= 0) return
     // What was weighed a while ago may have left since, and nobody is to pay for what he does not hold.
     for (const [session, held] of this.#sessions) held.bytes = heldIn(session)
-    for (const owned of this.#heaviestFirst()) {
-      for (const [session, held] of owned) {
-        if (this.#over <= 0) return
-        held.bytes -= shed(session, this.#over)
-        // What is kept to be sent again is freed with its session alone.
-        if (this.#over > 0 && session.keptBytes > 0) session.close(tooMuch(), true)
-      }
+    const heaviest = heaviestFirst(
+      this.#sessions,
+      ([, { owner }]) => owner,
+      ([, { bytes }]) => bytes,
+    )
+    for (const [session, held] of heaviest) {
+      if (this.#over <= 0) return
+      held.bytes -= shed(session, this.#over)
+      // What is kept to be sent again is freed with its session alone.
+      if (this.#over > 0 && session.keptBytes > 0) session.close(tooMuch(), true)
     }
-  }
-
-  /** The sessions of each owner, of whoever holds most first, and there the one that does. */
-  #heaviestFirst(): (readonly [Session, Held])[][] {
-    const owners = new Map<string, { bytes: number; owned: (readonly [Session, Held])[] }>()
-    for (const each of [...this.#sessions].sort(([, a], [, b]) => b.bytes - a.bytes)) {
-      const [, { owner, bytes }] = each
-      const all = owners.get(owner) ?? { bytes: 0, owned: [] }
-      all.bytes += bytes
-      all.owned.push(each)
-      owners.set(owner, all)
-    }
-    return [...owners.values()].sort((a, b) => b.bytes - a.bytes).map(({ owned }) => owned)
   }
 
   /** More than all may hold. */

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs'
 import type { Command, Option } from 'commander'
 import type { Io } from '../io.ts'
 import { option } from '../options.ts'
-import { type Context, type ContextKey, contextKeys } from './context.ts'
+import { type Context, type ContextKey, contextKeys, gatewayKeys } from './context.ts'
 import { configFile } from './paths.ts'
 
 export const contextOption = (): Option =>
@@ -12,16 +12,8 @@ export const contextOption = (): Option =>
 /** What is set by the user, before or after the defaults. */
 const CHOSEN: ReadonlySet<string | undefined> = new Set(['cli', 'env'])
 
-/** Secrets and trust that are one gateway's: another one, that is named by flag or environment, gets none of them. */
-const OF_THE_GATEWAY: ReadonlySet<ContextKey> = new Set([
-  'token-file',
-  'ca-file',
-  'tls-server-name',
-  'client-cert',
-  'client-key',
-  'header-file',
-  'allow-plaintext',
-])
+/** Another gateway, that is named by flag or environment, gets none of them. */
+const OF_THE_GATEWAY: ReadonlySet<ContextKey> = new Set(gatewayKeys)
 
 /**
  * Fills the options of `command` from the context in use; for a `preAction` hook. Without a configuration nothing happens.

@@ -1,7 +1,7 @@
 /**
- * Connections by address: how many there are in all, and those of which nobody knows yet who they are. Whoever is in earnest is through in a moment: so where they are
- * too many, one that has taken its time makes room, and as long as all are quick, the next one waits for another try. An address that keeps
- * connections waiting keeps nobody else out, and a whole office that comes back at once gets in.
+ * Connections by address: how many there are in all, and those of which nobody knows yet who they are. Whoever is in earnest is through
+ * in a moment: so where they are too many, one that has taken its time makes room, and as long as all are quick, the next one waits for
+ * another try. An address that keeps connections waiting keeps nobody else out, and a whole office that comes back at once gets in.
  */
 import type { Socket } from 'node:net'
 import type { Clock } from '../../clock.ts'
