@@ -29,6 +29,9 @@ export async function refusalOf(url: URL, response: IncomingMessage): Promise<Tu
     case 426:
       return new TunnelError('VERSION', `the gateway speaks another version${said}`)
     case 429:
+      return unreachable(url, `it takes no more from you now${said}`, {
+        hint: 'wait a moment, and look at what is connected already in your name',
+      })
     case 502:
     case 503:
     case 504:

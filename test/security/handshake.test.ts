@@ -3,6 +3,8 @@ import assert from 'node:assert/strict'
 import { after, test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 import { dialGateway } from '../../src/carrier/dial.ts'
+import type { TunnelError } from '../../src/errors.ts'
+import { defaultGatewayLimits } from '../../src/gateway/limits.ts'
 import { encodeJson, Kind } from '../../src/wire/message.ts'
 import { VirtualClock } from '../support/clock.ts'
 import { heard, statusOf, talk } from '../support/ingress.ts'
@@ -133,5 +135,28 @@ test('B39, B43: of HELLO only the fields that are known count, and of the wrong 
   await agent.next(Kind.ATTACH)
   assert.equal(({} as Record<string, unknown>).draining, undefined)
   for (const peer of [client, agent]) peer.leave()
+  await arena.unharmed()
+})
+
+test('whoever has as many carriers as one may have is told so, and what to do', async () => {
+  const greedy = await arena.token('connect', { subject: 'greedy' })
+  const url = new URL(`ws://127.0.0.1:${port}`)
+  const { signal } = new AbortController()
+  const come = async () => {
+    const carrier = await dialGateway({ url, role: 'connect', token: greedy, clock: new VirtualClock(), signal })
+    carrier.start({ message: () => {}, drain: () => {}, closed: () => {} })
+    carrier.send(encodeJson(Kind.HELLO, { role: 'connect', software: 'test' }))
+    return carrier
+  }
+  const carriers = await Promise.all(Array.from({ length: defaultGatewayLimits.carriersPerSubject }, come))
+  await assert.rejects(come(), ({ code, message, hint }: TunnelError) => {
+    assert.equal(code, 'GATEWAY_UNREACHABLE')
+    assert.match(
+      `${message} (${hint})`,
+      /takes no more from you now: 64 carriers of greedy .*\(wait a moment, and look/,
+    )
+    return true
+  })
+  for (const carrier of carriers) carrier.terminate()
   await arena.unharmed()
 })
