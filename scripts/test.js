@@ -16,10 +16,13 @@ const all = readdirSync(`${root}test`, { recursive: true, encoding: 'utf8' })
   .sort()
 const run = files.length > 0 ? files : [...all.filter(alone), 'test/unit.ts']
 
+// What failed is told once more at the end, where it is seen.
+const reporter = flags.some(flag => flag.startsWith('--test-reporter')) ? [] : ['--test-reporter=spec']
+
 // Three at a time, for many of them wait for processes, and for time to pass.
 const { status } = spawnSync(
   process.execPath,
-  ['--import', 'tsx', '--test', '--test-timeout=120000', '--test-concurrency=3', ...flags, ...run],
+  ['--import', 'tsx', '--test', '--test-timeout=120000', '--test-concurrency=3', ...reporter, ...flags, ...run],
   { cwd: root, stdio: 'inherit', env: { ...process.env, UNIT_TESTS: all.filter(file => !alone(file)).join('\n') } },
 )
 process.exit(status ?? 1)
