@@ -35,8 +35,20 @@ export const mutants = [
   {
     name: 'never acknowledges when it has nothing to say',
     file: inbox,
-    from: 'else this.#cancelTimer ??= this.#clock.after(ACK_DELAY_MS, this.#timer)',
+    from: 'this.#cancelTimer = this.#clock.after(this.#dueAt - this.#clock.now(), this.#timer)',
     to: '',
+  },
+  {
+    name: 'lets whoever waits for the last acknowledgement wait as long as somebody who types',
+    file: session,
+    from: 'if (this.#streams.size === 0) this.#inbox.soon()',
+    to: '',
+  },
+  {
+    name: 'takes the lateness of an acknowledgement of little for that of the path',
+    file: inflight,
+    from: 'if (this.#round !== undefined || bytes <= LITTLE_BYTES) return',
+    to: 'if (this.#round !== undefined) return',
   },
   {
     name: 'forgets to replay',

@@ -4,17 +4,21 @@
  */
 import type { Clock } from '../clock.ts'
 import { violation } from '../wire/message.ts'
+import { LITTLE_BYTES } from './scheduler.ts'
 
 export const ACK_EVERY_BYTES = 256 * 1024
 export const ACK_DELAY_MS = 5
+/** While no more than LITTLE_BYTES came, the answer to them, or the next thing that is typed, acknowledges them by itself. */
+export const LITTLE_ACK_DELAY_MS = 250
 
 export class Inbox {
   readonly #clock: Clock
   readonly #sendAck: (expected: number) => void
   #expected = 0
   #unacknowledgedBytes = 0
-  /** When the first of them came. */
-  #unacknowledgedSince = 0
+  /** When they are acknowledged at the latest. */
+  #dueAt = 0
+  #timerAt = 0
   #cancelTimer: (() => void) | undefined
 
   /** @param sendAck sends an ACK of its own; `takeAck` is for the one that leaves with a batch */
@@ -36,11 +40,23 @@ export class Inbox {
     if (seq > this.#expected) throw violation(`batch ${seq} came where ${this.#expected} was expected`)
     if (seq < this.#expected) return false
     this.#expected++
-    if (this.#unacknowledgedBytes === 0) this.#unacknowledgedSince = this.#clock.now()
+    const before = this.#unacknowledgedBytes
     this.#unacknowledgedBytes += bytes
-    if (this.#unacknowledgedBytes >= ACK_EVERY_BYTES) this.#acknowledge()
-    else this.#cancelTimer ??= this.#clock.after(ACK_DELAY_MS, this.#timer)
+    if (this.#unacknowledgedBytes >= ACK_EVERY_BYTES) {
+      this.#acknowledge()
+      return true
+    }
+    if (before === 0) this.#dueAt = this.#clock.now() + LITTLE_ACK_DELAY_MS
+    if (this.#unacknowledgedBytes > LITTLE_BYTES) this.soon()
+    else this.#arm()
     return true
+  }
+
+  /** The peer waits for the acknowledgement of what came, or nothing is likely to leave that would carry it. */
+  soon(): void {
+    if (this.#unacknowledgedBytes === 0) return
+    this.#dueAt = Math.min(this.#dueAt, this.#clock.now() + ACK_DELAY_MS)
+    this.#arm()
   }
 
   /** The number to write into a batch that leaves now: nothing is left to acknowledge after it. */
@@ -63,9 +79,17 @@ export class Inbox {
   readonly #timer = (): void => {
     this.#cancelTimer = undefined
     if (this.#unacknowledgedBytes === 0) return
-    const leftMs = this.#unacknowledgedSince + ACK_DELAY_MS - this.#clock.now()
-    if (leftMs <= 0) this.#acknowledge()
-    else this.#cancelTimer = this.#clock.after(leftMs, this.#timer)
+    if (this.#clock.now() >= this.#dueAt) this.#acknowledge()
+    else this.#arm()
+  }
+
+  #arm(): void {
+    if (this.#cancelTimer !== undefined) {
+      if (this.#timerAt <= this.#dueAt) return
+      this.#cancelTimer()
+    }
+    this.#timerAt = this.#dueAt
+    this.#cancelTimer = this.#clock.after(this.#dueAt - this.#clock.now(), this.#timer)
   }
 
   #acknowledge(): void {

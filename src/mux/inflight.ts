@@ -7,6 +7,7 @@
  * round trip until a queue shows.
  */
 import { ACK_DELAY_MS, ACK_EVERY_BYTES } from './inbox.ts'
+import { LITTLE_BYTES } from './scheduler.ts'
 
 const INITIAL_BYTES = 128 * 1024
 /** Below this a slow path is not told from one that another sender fills. */
@@ -60,9 +61,9 @@ export class Inflight {
     this.#held = true
   }
 
-  /** Batch `seq` was sent for the first time. */
-  sent(seq: number, now: number): void {
-    if (this.#round !== undefined) return
+  /** Batch `seq`, of so many bytes, was sent for the first time. A little one is acknowledged late, and tells nothing. */
+  sent(seq: number, bytes: number, now: number): void {
+    if (this.#round !== undefined || bytes <= LITTLE_BYTES) return
     this.#round = { seq, at: now, delivered: this.#delivered }
     this.#held = false
   }

@@ -185,7 +185,7 @@ export class Outbox {
     for (let bytes = this.#builder.nextBytes(); bytes > 0; bytes = this.#builder.nextBytes()) {
       if (this.#replay.bytes + bytes > this.#maxInflightBytes) return
       const rest: Buffer[] = []
-      this.#inflight.sent(this.#cursor, this.#clock.now())
+      this.#inflight.sent(this.#cursor, bytes, this.#clock.now())
       const first = this.#builder.encode(route.id, this.#cursor++, this.#takeAck(), rest)
       const kept = { first, rest, bytes, leavesAt: Number.POSITIVE_INFINITY }
       this.#replay.push(kept)

@@ -222,6 +222,7 @@ export class Session implements StreamHost, RouteHandler {
     if (!this.#inbox.accept(seq, messageBytes(message, rest))) return
     this.#outbox.acknowledge(ack)
     walkFrames(message, this.#receive, rest)
+    if (this.#streams.size === 0) this.#inbox.soon()
   }
 
   readonly #receive = (type: number, id: number, start: number, end: number, part: Buffer): void => {

@@ -24,9 +24,11 @@ test('C48, C49, C50: each batch is taken once; a duplicate is dropped, a gap is 
   assert.equal(box.accept(2, 1), true)
 })
 
+const LARGE = 4 * 1024
+
 test('a lone batch is acknowledged after 5 ms, and once', () => {
   const { clock, acks, inbox: box } = inbox()
-  box.accept(0, 100)
+  box.accept(0, LARGE)
   clock.advanceSync(4)
   assert.deepEqual(acks, [])
   clock.advanceSync(1)
@@ -34,7 +36,44 @@ test('a lone batch is acknowledged after 5 ms, and once', () => {
   clock.advanceSync(1_000)
   assert.deepEqual(acks, [1])
   assert.equal(clock.timers, 0)
+  box.accept(1, LARGE)
+  clock.advanceSync(5)
+  assert.deepEqual(acks, [1, 2])
+})
+
+test('a little one is acknowledged after 250 ms', () => {
+  const { clock, acks, inbox: box } = inbox()
+  box.accept(0, 100)
+  clock.advanceSync(249)
+  assert.deepEqual(acks, [])
+  clock.advanceSync(1)
+  assert.deepEqual(acks, [1])
+  assert.equal(clock.timers, 0)
+})
+
+test('little ones that are more than 2 KiB together are acknowledged after 5 ms', () => {
+  const { clock, acks, inbox: box } = inbox()
+  box.accept(0, 2 * 1024)
+  clock.advanceSync(100)
+  box.accept(1, 1)
+  clock.advanceSync(4)
+  assert.deepEqual(acks, [])
+  clock.advanceSync(1)
+  assert.deepEqual(acks, [2])
+  assert.equal(clock.timers, 0)
+})
+
+test('when the peer waits for it, a little one is acknowledged after 5 ms, and what came before it no later for that', () => {
+  const { clock, acks, inbox: box } = inbox()
+  box.soon()
+  assert.equal(clock.timers, 0)
+  box.accept(0, 100)
+  clock.advanceSync(247)
+  box.soon()
+  clock.advanceSync(3)
+  assert.deepEqual(acks, [1])
   box.accept(1, 100)
+  box.soon()
   clock.advanceSync(5)
   assert.deepEqual(acks, [1, 2])
 })
@@ -42,16 +81,26 @@ test('a lone batch is acknowledged after 5 ms, and once', () => {
 test('batches that are answered at once are acknowledged by the answers alone', () => {
   const { clock, acks, inbox: box } = inbox()
   for (let seq = 0; seq < 100; seq++) {
-    box.accept(seq, 100)
+    box.accept(seq, LARGE)
     clock.advanceSync(2)
     box.takeAck()
   }
   assert.deepEqual(acks, [])
-  box.accept(100, 100)
+  box.accept(100, LARGE)
   clock.advanceSync(4)
   assert.deepEqual(acks, [])
   clock.advanceSync(1)
   assert.deepEqual(acks, [101])
+})
+
+test('what is typed every 200 ms is acknowledged by what is typed next', () => {
+  const { clock, acks, inbox: box } = inbox()
+  for (let seq = 0; seq < 20; seq++) {
+    box.accept(seq, 100)
+    clock.advanceSync(200)
+    box.takeAck()
+  }
+  assert.deepEqual(acks, [])
 })
 
 test('256 KiB are acknowledged at once', () => {
@@ -64,23 +113,23 @@ test('256 KiB are acknowledged at once', () => {
 
 test('an acknowledgement that leaves with a batch makes its own message needless', () => {
   const { clock, acks, inbox: box } = inbox()
-  box.accept(0, 100)
+  box.accept(0, LARGE)
   assert.equal(box.takeAck(), 1)
   clock.advanceSync(100)
   assert.deepEqual(acks, [])
-  box.accept(1, 100)
+  box.accept(1, LARGE)
   clock.advanceSync(100)
   assert.deepEqual(acks, [2])
 })
 
 test('after stop nothing is acknowledged and no timer is left', () => {
   const { clock, acks, inbox: box } = inbox()
-  box.accept(0, 100)
+  box.accept(0, LARGE)
   box.stop()
   assert.equal(clock.timers, 0)
   clock.advanceSync(100)
   assert.deepEqual(acks, [])
-  box.accept(1, 1)
+  box.accept(1, LARGE)
   clock.advanceSync(100)
   assert.deepEqual(acks, [2])
 })

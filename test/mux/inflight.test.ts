@@ -73,7 +73,7 @@ class Path {
   }
 
   #send(): void {
-    this.inflight.sent(this.#seq, this.now)
+    this.inflight.sent(this.#seq, this.#batchBytes, this.now)
     const startsAt = Math.max(this.now, this.#lineFreeAt)
     this.queuedMs = Math.max(this.queuedMs, startsAt - this.now)
     this.#lineFreeAt = startsAt + this.#batchBytes / this.#bytesPerMs
@@ -125,11 +125,20 @@ test('what is sent without haste says nothing of the path', () => {
   path.run(3_000)
   const before = path.limit
   for (let seq = 1e6; seq < 1e6 + 100; seq++) {
-    path.inflight.sent(seq, path.now)
+    path.inflight.sent(seq, 4 * KIB, path.now)
     path.now += 50
     path.inflight.acknowledged(seq + 1, 100, path.now, 50)
   }
   assert.equal(path.limit, before)
+})
+
+test('a little batch, which is acknowledged late, does not make the path seem slow to what follows it', () => {
+  const inflight = new Inflight()
+  inflight.sent(0, 100, 0)
+  inflight.sent(1, 64 * KIB, 200)
+  inflight.held()
+  inflight.acknowledged(2, 64 * KIB, 220, 20)
+  assert.equal(inflight.limitBytes(20), 2 * 128 * KIB)
 })
 
 test('another path begins anew; a short one has room at once', () => {

@@ -229,6 +229,20 @@ test('while detached no timer runs', async () => {
   assert.equal(pair.clock.timers, 0)
 })
 
+test('who waits for the last acknowledgement, after the last stream, has it in 5 ms', async () => {
+  const pair = new Pair()
+  const { near, far } = await pair.open()
+  near.resume()
+  far.end()
+  await pair.clock.advance(300)
+  const sentAt = pair.clock.now()
+  near.end()
+  await pair.clock.runUntilIdle()
+  const delivered = pair.initiator.delivered().then(() => pair.clock.now() - sentAt)
+  await pair.clock.advance(300)
+  assert.equal(await delivered, 5)
+})
+
 test('closing resets every stream, tells the peer once, and later calls do nothing', async () => {
   const pair = new Pair()
   const { near, far } = await pair.open()

@@ -33,6 +33,8 @@ const limits: Readonly<Record<string, number>> = {
   'maxInflight, least': constant('mux/initiator.ts', 'MIN_INFLIGHT_BYTES'),
   'bytes without an ACK': constant('mux/inbox.ts', 'ACK_EVERY_BYTES'),
   'time without an ACK': constant('mux/inbox.ts', 'ACK_DELAY_MS'),
+  'time without an ACK while little came': constant('mux/inbox.ts', 'LITTLE_ACK_DELAY_MS'),
+  'what is little': constant('mux/scheduler.ts', 'LITTLE_BYTES'),
   'early data of a stream': EARLY_DATA_BYTES,
   'first window of a stream': INITIAL_WINDOW_BYTES,
   'largest window of a stream': MAX_WINDOW_BYTES,
