@@ -15,7 +15,7 @@ npm run bench -- [options]
   --peers-path DIR where to look for programs before PATH, ~/.cargo/bin and ~/go/bin
   --only NAME,…    only these contenders, of all there are
   --rounds N       rounds, every contender in each (default 3)
-  --seconds S      time of a measure; latencies take half of it (default 2)
+  --seconds S      time of a measure; latencies take half of it (default 1)
   --parts NAME,…   only these: ${partNames.join(', ')}
                    (default ${usualParts.join(', ')}; with --full all)
   --long-rounds N  rounds of what takes long: fairness, links (default 1)
@@ -50,7 +50,7 @@ function parse(): { readonly help: true } | { readonly help: false; readonly pla
       parts: { type: 'string', multiple: true },
       rounds: { type: 'string', default: '3' },
       'long-rounds': { type: 'string', default: '1' },
-      seconds: { type: 'string', default: '2' },
+      seconds: { type: 'string', default: '1' },
       restarts: { type: 'string' },
       idle: { type: 'string' },
       clients: { type: 'string', default: '2000' },

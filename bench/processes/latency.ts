@@ -14,6 +14,8 @@ export interface Latency {
 export interface RoundTrips {
   readonly port: number
   readonly seconds: number
+  /** Before them, and not counted; a tenth of them unless given. */
+  readonly warmUpSeconds?: number
   /** Of a message; 64 unless given. */
   readonly bytes?: number
   /** Between an answer and the next message; 0 unless given. */
@@ -21,14 +23,15 @@ export interface RoundTrips {
 }
 
 export const latencyJobs = {
-  /** Messages to the echo service, each sent when the one before has come back. The first tenth of the time is warm-up. */
-  async roundtrip({ port, seconds, bytes = 64, pauseMs = 0 }: RoundTrips): Promise<Latency> {
+  /** Messages to the echo service, each sent when the one before has come back. */
+  async roundtrip(options: RoundTrips): Promise<Latency> {
+    const { port, seconds, warmUpSeconds = seconds / 10, bytes = 64, pauseMs = 0 } = options
     const socket = await open(port)
     const sent = randomBytes(bytes)
     const times: number[] = []
-    const start = performance.now()
+    const start = performance.now() + warmUpSeconds * 1000
     return new Promise((resolve, reject) => {
-      let sentAt = start
+      let sentAt = 0
       let received = 0
       const send = () => {
         sent[0] = (sent[0] ?? 0) + 1
@@ -45,7 +48,7 @@ export const latencyJobs = {
         }
         if (received < sent.length) return
         const now = performance.now()
-        if (now - start > seconds * 100) times.push((now - sentAt) * 1000)
+        if (now > start) times.push((now - sentAt) * 1000)
         if (now - start >= seconds * 1000 && times.length > 0) {
           socket.destroy()
           resolve(latency(times))
