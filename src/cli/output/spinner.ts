@@ -2,6 +2,7 @@
  * The ora spinner while the first connection is made. ora is loaded only now, and only its drawing is used: its own timer
  * would keep the process alive, and its start() takes over stdin and the write() of both output streams.
  */
+import { clearLine, cursorTo, moveCursor } from 'node:readline'
 import type { Clock } from '../../clock.ts'
 import type { Io } from '../io.ts'
 import { oneColumnEach } from './row.ts'
@@ -38,7 +39,7 @@ export class Spinner {
     this.#state = 'spinning'
     const { paint } = this.#terminal
     this.#drawing = ora({
-      stream: this.#stderr,
+      stream: canvas(this.#stderr, this.#terminal),
       isEnabled: true,
       discardStdin: false,
       hideCursor: false,
@@ -74,4 +75,28 @@ export class Spinner {
       this.#cancel = this.#clock.after(ms, resolve)
     })
   }
+}
+
+/**
+ * What ora draws on. It divides by the columns of its stream: at a terminal that does not know its size, and says 0, it would
+ * go on erasing for ever.
+ */
+function canvas(stderr: Io['stderr'], terminal: Terminal): NodeJS.WriteStream {
+  const drawn: Partial<NodeJS.WriteStream> = {
+    isTTY: true,
+    get columns() {
+      return terminal.columns()
+    },
+    get rows() {
+      return terminal.rows()
+    },
+    write: (text: string | Uint8Array) => stderr.write(text),
+    cursorTo: (x: number) => cursorTo(stderr, x),
+    moveCursor: (dx: number, dy: number) => moveCursor(stderr, dx, dy),
+    clearLine: direction => clearLine(stderr, direction),
+    // Only to draw again when a full terminal has room: the next turn does.
+    once: () => drawn as NodeJS.WriteStream,
+    removeListener: () => drawn as NodeJS.WriteStream,
+  }
+  return drawn as NodeJS.WriteStream
 }

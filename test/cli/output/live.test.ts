@@ -74,6 +74,25 @@ test('a spinner turns while the first connection is made, and leaves no trace', 
   output.close()
 })
 
+test('at a terminal that does not know its size the spinner has one row, and does not erase without end', async () => {
+  const { screen, stderr, clock, output } = setup()
+  Object.defineProperties(stderr, { columns: { value: 0 }, rows: { value: 0 } })
+  const write = stderr.write.bind(stderr)
+  let writes = 0
+  stderr.write = (text: string) => {
+    if (++writes > 100) throw new Error('100 writes, and no end')
+    return write(text)
+  }
+  output.connecting('wss://gw.example.com')
+  clock.advance(200)
+  await oraLoaded()
+  clock.advance(80)
+  assert.match(screen.text, /^\S connecting to wss:\/\/gw\.example\.com$/)
+  output.event(connected)
+  assert.deepEqual(screen.lines, [...block])
+  output.close()
+})
+
 test('a quick connection shows no spinner, even when ora arrives late', async () => {
   for (const ms of [50, 200]) {
     const { screen, clock, output } = setup()
