@@ -40,14 +40,10 @@ export class Inbox {
     if (seq > this.#expected) throw violation(`batch ${seq} came where ${this.#expected} was expected`)
     if (seq < this.#expected) return false
     this.#expected++
-    const before = this.#unacknowledgedBytes
+    if (this.#unacknowledgedBytes === 0) this.#dueAt = this.#clock.now() + LITTLE_ACK_DELAY_MS
     this.#unacknowledgedBytes += bytes
-    if (this.#unacknowledgedBytes >= ACK_EVERY_BYTES) {
-      this.#acknowledge()
-      return true
-    }
-    if (before === 0) this.#dueAt = this.#clock.now() + LITTLE_ACK_DELAY_MS
-    if (this.#unacknowledgedBytes > LITTLE_BYTES) this.soon()
+    if (this.#unacknowledgedBytes >= ACK_EVERY_BYTES) this.#acknowledge()
+    else if (this.#unacknowledgedBytes > LITTLE_BYTES) this.soon()
     else this.#arm()
     return true
   }
