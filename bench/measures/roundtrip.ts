@@ -1,11 +1,9 @@
 import type { Measure } from './measure.ts'
 
+/** After a pause the first messages are late, those through Node the most: code is compiled then, and caches are cold. */
 const mostWarmUpSeconds = 2
 
-/**
- * 64 bytes there and back, one at a time. After a pause the first thousand messages or so are late, those through Node the
- * most: code is compiled then, and caches are cold.
- */
+/** 64 bytes there and back, one at a time. */
 export const roundtrip: Measure = {
   service: 'echo',
   figures: [

@@ -26,30 +26,24 @@ test('C48, C49, C50: each batch is taken once; a duplicate is dropped, a gap is 
 
 const LARGE = 4 * 1024
 
-test('a lone batch is acknowledged after 5 ms, and once', () => {
-  const { clock, acks, inbox: box } = inbox()
-  box.accept(0, LARGE)
-  clock.advanceSync(4)
-  assert.deepEqual(acks, [])
-  clock.advanceSync(1)
-  assert.deepEqual(acks, [1])
-  clock.advanceSync(1_000)
-  assert.deepEqual(acks, [1])
-  assert.equal(clock.timers, 0)
-  box.accept(1, LARGE)
-  clock.advanceSync(5)
-  assert.deepEqual(acks, [1, 2])
-})
-
-test('a little one is acknowledged after 250 ms', () => {
-  const { clock, acks, inbox: box } = inbox()
-  box.accept(0, 100)
-  clock.advanceSync(249)
-  assert.deepEqual(acks, [])
-  clock.advanceSync(1)
-  assert.deepEqual(acks, [1])
-  assert.equal(clock.timers, 0)
-})
+for (const [what, bytes, delayMs] of [
+  ['a lone batch', LARGE, 5],
+  ['a little one', 100, 250],
+] as const)
+  test(`${what} is acknowledged after ${delayMs} ms, and once`, () => {
+    const { clock, acks, inbox: box } = inbox()
+    box.accept(0, bytes)
+    clock.advanceSync(delayMs - 1)
+    assert.deepEqual(acks, [])
+    clock.advanceSync(1)
+    assert.deepEqual(acks, [1])
+    clock.advanceSync(1_000)
+    assert.deepEqual(acks, [1])
+    assert.equal(clock.timers, 0)
+    box.accept(1, bytes)
+    clock.advanceSync(delayMs)
+    assert.deepEqual(acks, [1, 2])
+  })
 
 test('little ones that are more than 2 KiB together are acknowledged after 5 ms', () => {
   const { clock, acks, inbox: box } = inbox()
