@@ -29,6 +29,8 @@ const SILENT_INPUT_MS = 500
 export function runStdio({ stream, input, output, clock }: StdioOptions): Promise<void> {
   return new Promise((resolve, reject) => {
     let cancel = () => {}
+    // Kept here: a stdout that is a file forgets that it has finished.
+    const written = new Promise<void>(done => output.once('finish', done))
     const finish = (error?: TunnelError) => {
       cancel()
       input.off('data', listenForSilence)
@@ -49,8 +51,7 @@ export function runStdio({ stream, input, output, clock }: StdioOptions): Promis
     stream.on('close', () => {
       if (!stream.readableEnded) return finish(new TunnelError('GONE', 'the connection was closed before its end'))
       // Its last bytes may still be on their way out.
-      if (output.writableFinished) finish()
-      else output.once('finish', () => finish())
+      void written.then(() => finish())
     })
     stream.on('end', () => {
       output.end()
